@@ -38,6 +38,19 @@ class Require:
 
 
 @dataclass(frozen=True, slots=True)
+class RequireIfThere:
+    """At least `level` on every resource that `target` finds, as far as it is there yet.
+
+    For requests that make a resource under an id of the caller's choice, or change the one that has
+    it already (MLflow moves an existing trace into the experiment that the request names). An id that
+    leads nowhere is allowed, and so is a request that names none.
+    """
+
+    level: Level
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
 class Create:
     """May make (or rename to) a resource of this kind; `target` finds the new name.
 
@@ -54,6 +67,32 @@ class AdminsOnlySet:
     """Everybody may, but only admins may send these fields of the message."""
 
     fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdminsOnlyTags:
+    """Everybody may, but only admins may set or remove the tags called `keys`.
+
+    SECURITY: MLflow acts on such a tag: it says where a trace's files lie, what kind of resource a name
+    is, or what the server runs by itself. `fields` are the dotted places of the message that hold tag
+    keys; lists on the way are walked, and a map field counts by its keys.
+    """
+
+    keys: tuple[str, ...]
+    fields: tuple[str, ...] = ("key",)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSpans:
+    """`level` on every trace that an OTLP body adds spans to, as far as it is there yet.
+
+    SECURITY: MLflow adds spans to whatever trace they name, in any experiment, and turns attributes of
+    a root span called `mlflow.traceTag.<key>` into tags: `tags` are refused there to all but admins.
+    The ids must be read by MLflow's own parser (`Span.from_otel_proto`), after its own decompression.
+    """
+
+    level: Level
+    tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,38 +124,30 @@ class Deny:
     why: str
 
 
+Part = Require | RequireIfThere | Create | AdminsOnlySet | AdminsOnlyTags | OwnSpans | ReadSource
+
+
 @dataclass(frozen=True, slots=True)
 class AllOf:
     """Each of its parts."""
 
-    parts: tuple[Require | Create | AdminsOnlySet | ReadSource, ...]
+    parts: tuple[Part, ...]
 
 
-Requirement = (
-    Public
-    | SignedIn
-    | InBrowser
-    | Require
-    | Create
-    | AdminsOnlySet
-    | ReadSource
-    | Listing
-    | GraphQL
-    | Admin
-    | Deny
-    | AllOf
-)
+Requirement = Public | SignedIn | InBrowser | Part | Listing | GraphQL | Admin | Deny | AllOf
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One operation of the table: how it is asked, and what it needs.
 
-    `path` is spelled as the server's router spells it, without the static prefix; `family` is the
-    operations that share the requirement because they are one operation at several addresses.
+    `path` is spelled as the server's router spells it (Flask's `<path:x>`, FastAPI's `{x:path}`), without
+    the static prefix. `ours`: we serve it, not MLflow. `since`: the MLflow version that first serves it;
+    empty for what the oldest supported version serves already.
     """
 
     method: str
     path: str
     requirement: Requirement
     ours: bool = False
+    since: str = ""

@@ -1,0 +1,126 @@
+"""Ownership is part of the create.
+
+Mapper events on MLflow's classes write the creator's MANAGE grant, follow a rename, and drop the grants of
+what is purged, on the same connection and so in the same transaction: killed in between, nothing is left.
+
+At a create, every grant that the id or name still has is wiped first: SQLite reuses ids after `mlflow gc`,
+and a name may have been deleted by a process without this plugin.
+
+Also here, since it is the same idea (the row says who made it): a run's user is who created it, whatever
+the client sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegisteredModel
+from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun, SqlTag
+from sqlalchemy import event, orm
+
+from mlflow_oidc_auth import audit, context
+from mlflow_oidc_auth.database.tables import experiment_grants, named_grants
+from mlflow_oidc_auth.vocabulary import Identity, Level
+
+USER_TAG = "mlflow.user"
+
+
+class Ownership:
+    """The listeners of one process.
+
+    Args:
+        now: the clock.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._listeners: list[tuple[type, str, Callable[..., None]]] = [
+            (SqlExperiment, "after_insert", self._experiment_made),
+            (SqlExperiment, "after_delete", self._experiment_gone),
+            (SqlRegisteredModel, "after_insert", self._name_made),
+            (SqlRegisteredModel, "after_update", self._name_changed),
+            (SqlRegisteredModel, "after_delete", self._name_gone),
+            (SqlRun, "before_insert", _stamp_user),
+            (SqlModelVersion, "before_insert", _stamp_user),
+            (SqlTag, "before_insert", _stamp_user_tag),
+            (SqlTag, "before_update", _stamp_user_tag),
+        ]
+
+    def attach(self) -> None:
+        """Listen to MLflow's classes in this process. Only `create_app` calls this."""
+        for cls, name, listener in self._listeners:
+            event.listen(cls, name, listener, propagate=True)
+
+    def detach(self) -> None:
+        """Undo :meth:`attach`."""
+        for cls, name, listener in self._listeners:
+            event.remove(cls, name, listener)
+
+    def _experiment_made(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
+        self._wipe_experiment(connection, row)
+        creator = context.identity()
+        if creator is not None:
+            values = {"experiment_id": int(row.experiment_id), **self._manage(creator)}
+            connection.execute(experiment_grants.insert().values(values))
+            self._note(connection, creator, "experiment.create", f"experiment {row.experiment_id} '{row.name}'")
+
+    def _experiment_gone(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
+        self._wipe_experiment(connection, row)
+
+    def _wipe_experiment(self, connection: sa.Connection, row: Any) -> None:
+        connection.execute(
+            experiment_grants.delete().where(experiment_grants.c.experiment_id == int(row.experiment_id))
+        )
+
+    def _name_made(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
+        connection.execute(named_grants.delete().where(*_on_name(row.workspace, row.name)))
+        creator = context.identity()
+        if creator is not None:
+            values = {"workspace": row.workspace, "name": row.name, **self._manage(creator)}
+            connection.execute(named_grants.insert().values(values))
+            self._note(connection, creator, "registered_model.create", f"registered model or prompt '{row.name}'")
+
+    def _name_changed(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
+        """A rename takes its grants along. The event fires twice, the second time without a change."""
+        history = orm.attributes.get_history(row, "name")
+        if not history.has_changes() or not history.deleted:
+            return
+        old = history.deleted[0]
+        connection.execute(named_grants.delete().where(*_on_name(row.workspace, row.name)))
+        connection.execute(named_grants.update().where(*_on_name(row.workspace, old)).values(name=row.name))
+        renamer = context.identity()
+        if renamer is not None:
+            self._note(connection, renamer, "registered_model.rename", f"'{old}' to '{row.name}'")
+
+    def _name_gone(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
+        connection.execute(named_grants.delete().where(*_on_name(row.workspace, row.name)))
+
+    def _manage(self, creator: Identity) -> dict[str, Any]:
+        return {
+            "user_id": creator.user_id,
+            "level": int(Level.MANAGE),
+            "granted_by": creator.username,
+            "granted_at": self._now(),
+        }
+
+    def _note(self, connection: sa.Connection, by: Identity, act: str, subject: str) -> None:
+        audit.record(connection, by=by.username, act=act, subject=subject, now=self._now())
+
+
+def _on_name(workspace: str, name: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return named_grants.c.workspace == workspace, named_grants.c.name == name
+
+
+def _stamp_user(_mapper: Any, _connection: sa.Connection, row: Any) -> None:
+    creator = context.identity()
+    if creator is not None:
+        row.user_id = creator.username
+
+
+def _stamp_user_tag(_mapper: Any, _connection: sa.Connection, row: Any) -> None:
+    creator = context.identity()
+    if creator is not None and row.key == USER_TAG:
+        row.value = creator.username

@@ -1,0 +1,287 @@
+"""A permission is a WHERE clause: rows that may not be read are not selected.
+
+What it does: `do_orm_execute` adds one criterion for each of MLflow's mapped classes to every ORM
+statement that runs under a :class:`~mlflow_oidc_auth.context.Filtered` view; without any view no row
+is selected. Searches, page tokens, counts, by-name look-ups and GraphQL are right by construction.
+
+What it must never do: filter a write (the gate decides those; a filtered write would say 200 and do
+nothing), or read who is asking when a criterion is built. Criteria are built once per process and shape;
+the identity is read when the statement runs, through bind parameters.
+
+The tripwire: each criterion carries a mark, and a filtered statement that reads a resource table without
+its mark raises instead of running. On SQLAlchemy 2.0 MLflow's trace search slipped past the criteria;
+the tripwire turns such a leak into an error.
+
+How it stays fast: a person's grants are read once per request and named literally (`Sight`); only a
+person with more than a thousand gets the correlated expression that the gate uses.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, orm
+from sqlalchemy.orm.util import LoaderCriteriaOption
+
+from mlflow_oidc_auth import context
+from mlflow_oidc_auth.bridge.resources import OWNERS, OfName, experiments, mapped, visible_row
+from mlflow_oidc_auth.database.engine import switch_jit_off
+from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE, Instant
+from mlflow_oidc_auth.permissions.resolver import READABLE, Asking, Resolver, Sight, code
+from mlflow_oidc_auth.vocabulary import Kind
+
+_logger = logging.getLogger(__name__)
+
+MANY_PATTERNS = 20
+"""More patterns than this are left to the correlated expression."""
+
+_NAMED = frozenset(table for table, owner in OWNERS.items() if isinstance(owner, OfName))
+
+_TABLE_WORDS = frozenset(OWNERS)
+_WORD = re.compile(r"\w+")
+
+_NOTHING = Sight((), (), (), default=False)
+
+
+class UnfilteredRead(RuntimeError):
+    """A statement would have read resource rows without the row filter; it did not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The SQL form of one kind's criterion: `patterns` prefix tests, or the correlated expression."""
+
+    patterns: int = 0
+    default: bool = False
+    correlated: bool = False
+
+
+class RowFilter:
+    """The row filter of one process.
+
+    Args:
+        resolver: reads what a person may see.
+        now: the clock.
+    """
+
+    def __init__(self, resolver: Resolver, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._resolver = resolver
+        self._now = now
+        self._classes = mapped()
+        self._option = functools.cache(self._build_option)
+
+    def attach(self) -> None:
+        """Listen to every session and engine of this process. Only `create_app` calls this."""
+        event.listen(orm.Session, "do_orm_execute", self._on_orm_execute)
+        event.listen(sa.Engine, "before_cursor_execute", self._on_cursor)
+        event.listen(sa.Engine, "connect", _prepare_connection)
+
+    def detach(self) -> None:
+        """Undo :meth:`attach`."""
+        event.remove(orm.Session, "do_orm_execute", self._on_orm_execute)
+        event.remove(sa.Engine, "before_cursor_execute", self._on_cursor)
+        event.remove(sa.Engine, "connect", _prepare_connection)
+
+    # --- adding the criteria ---------------------------------------------------------------------
+
+    def _on_orm_execute(self, state: orm.ORMExecuteState) -> None:
+        if not _is_filtered(context.view()) or not (state.is_select or state.is_update or state.is_delete):
+            return
+        if state.is_column_load:  # a refresh of a row that was visible; its options came along
+            return
+        names = tables_of(state.statement)
+        of_experiments = self._shape(Kind.EXPERIMENT) if names - _NAMED else Shape()
+        of_names = self._shape(Kind.REGISTERED_MODEL) if names & _NAMED else Shape()
+        options = [self._option(name, of_experiments, of_names) for name in sorted(names)]
+        state.statement = state.statement.options(*options)
+
+    def _shape(self, kind: Kind) -> Shape:
+        sight = self.sight(kind)
+        if sight is None or len(sight.patterns) > MANY_PATTERNS:
+            return Shape(correlated=True)
+        return Shape(len(sight.patterns), sight.default)
+
+    def sight(self, kind: Kind) -> Sight | None:
+        """What the present view shows of a kind, read once per request; `None` if it is too much to name."""
+        view = context.view()
+        if not isinstance(view, context.Filtered):
+            return _NOTHING
+        if kind not in view.memory:
+            view.memory[kind] = self._resolver.sight(view.identity, kind, self._now())
+        found: Sight | None = view.memory[kind]
+        return found
+
+    # --- building them, once per shape -----------------------------------------------------------
+
+    def _build_option(self, table: str, of_experiments: Shape, of_names: Shape) -> LoaderCriteriaOption:
+        cls = self._classes[table]
+        row_visible = visible_row(
+            _Columns(cls),
+            OWNERS[table],
+            functools.partial(self._experiment_visible, of_experiments),
+            functools.partial(self._name_visible, of_names),
+        )
+        # Each statement gets its own, loads of related rows too: what propagated would come twice.
+        return orm.with_loader_criteria(cls, sa.and_(_mark(table), row_visible), propagate_to_loaders=False)
+
+    def _experiment_visible(self, shape: Shape, experiment_id: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        if not shape.correlated and not shape.patterns:
+            return self._literal(Kind.EXPERIMENT, shape, experiment_id, None)
+        row = experiments.alias("vis_experiments")
+        test = (
+            code(Kind.EXPERIMENT, row.c.experiment_id, row.c.name, self._asking()) >= READABLE
+            if shape.correlated
+            else self._literal(Kind.EXPERIMENT, shape, row.c.experiment_id, row.c.name)
+        )
+        return sa.exists().where(row.c.experiment_id == experiment_id, test).correlate_except(row)
+
+    def _name_visible(
+        self, shape: Shape, workspace: sa.ColumnElement[Any], name: sa.ColumnElement[Any]
+    ) -> sa.ColumnElement[bool]:
+        if shape.correlated:
+            return code(Kind.REGISTERED_MODEL, name, name, self._asking(), workspace) >= READABLE
+        return sa.and_(
+            workspace == DEFAULT_WORKSPACE, self._literal(Kind.REGISTERED_MODEL, shape, name, name)
+        )
+
+    def _literal(self, kind: Kind, shape: Shape, key: Any, name: Any) -> sa.ColumnElement[bool]:
+        """`Sight.shows`, as SQL over values that are read when the statement runs."""
+        type_ = sa.String() if kind.named else sa.Integer()
+        shown = key.in_(self._late(kind, "shown", lambda sight: list(sight.shown), type_, many=True))
+        if not shape.patterns and not shape.default:
+            return shown
+        hidden = key.in_(self._late(kind, "hidden", lambda sight: list(sight.hidden), type_, many=True))
+        default = sa.and_(sa.true(), key != 0) if shape.default and not kind.named else _constant(shape.default)
+        if not shape.patterns:
+            return sa.or_(shown, sa.and_(sa.not_(hidden), default))
+        tests = [self._pattern_test(kind, place, name) for place in range(shape.patterns)]
+        return sa.or_(shown, sa.and_(sa.not_(hidden), sa.case(*tests, else_=default)))
+
+    def _pattern_test(self, kind: Kind, place: int, name: Any) -> tuple[Any, Any]:
+        def prefix(sight: Sight) -> str:
+            return sight.patterns[place][0]
+
+        length = self._late(kind, f"length_{place}", lambda sight: len(prefix(sight)), sa.Integer())
+        starts = self._late(kind, f"prefix_{place}", prefix, sa.String())
+        shows = self._late(kind, f"shows_{place}", lambda sight: int(sight.patterns[place][1]), sa.Integer())
+        return sa.func.substr(name, 1, length) == starts, shows == 1
+
+    def _late(self, kind: Kind, what: str, read: Callable[[Sight], Any], type_: Any, *, many: bool = False) -> Any:
+        """A bind parameter whose value is read from the view at execution."""
+
+        def value() -> Any:
+            sight = self.sight(kind)
+            return read(_NOTHING if sight is None else sight)
+
+        return sa.bindparam(f"vis_{kind}_{what}", callable_=value, type_=type_, expanding=many)
+
+    def _asking(self) -> Asking:
+        def identity() -> Any:
+            return context.identity()
+
+        return Asking(
+            sa.bindparam("vis_user", callable_=lambda: getattr(identity(), "user_id", -1), type_=sa.Integer()),
+            sa.bindparam(
+                "vis_groups",
+                callable_=lambda: sorted(getattr(identity(), "group_ids", ())),
+                type_=sa.Integer(),
+                expanding=True,
+            ),
+            sa.bindparam("vis_now", callable_=self._now, type_=Instant()),
+            sa.bindparam("vis_default", callable_=lambda: int(self._resolver.default), type_=sa.Integer()),
+        )
+
+    # --- the tripwire ----------------------------------------------------------------------------
+
+    def _on_cursor(self, _connection: Any, _cursor: Any, sql: str, _parameters: Any, execution: Any, _many: Any) -> None:
+        if not _is_filtered(context.view()):
+            return
+        compiled = getattr(execution, "compiled", None)
+        if compiled is None or isinstance(compiled.statement, sa.TextClause):
+            missing = _TABLE_WORDS.intersection(_WORD.findall(sql))
+        elif compiled.isinsert:  # the gate decides writes
+            return
+        else:
+            missing = _resource_tables(compiled) - _marks(compiled)
+        if missing:
+            _logger.error("A statement without the row filter was stopped.", extra={"tables": sorted(missing)})
+            raise UnfilteredRead(f"unfiltered read of {', '.join(sorted(missing))}")
+
+
+class _Columns:
+    """A mapped class's columns by their database names, as ORM attributes."""
+
+    def __init__(self, cls: type) -> None:
+        self._mapper = sa.inspect(cls)
+
+    def __getitem__(self, name: str) -> Any:
+        column = self._mapper.local_table.c[name]
+        return getattr(self._mapper.class_, self._mapper.get_property_by_column(column).key)
+
+
+def _is_filtered(view: context.View | None) -> bool:
+    """Whether rows are limited: not for the server itself, what the gate decided, or an admin."""
+    match view:
+        case context.System() | context.Decided():
+            return False
+        case context.Filtered(identity=identity):
+            return not identity.is_admin
+        case _:
+            return True
+
+
+def _constant(value: bool) -> sa.ColumnElement[bool]:
+    return sa.true() if value else sa.false()
+
+
+def _mark(table: str) -> sa.ColumnElement[bool]:
+    return sa.bindparam(f"vis_{table}", 1, sa.Integer()) == 1
+
+
+def _marks(compiled: Any) -> set[str]:
+    return {name.removeprefix("vis_") for name in compiled.binds if name.startswith("vis_")}
+
+
+def _resource_tables(compiled: Any) -> frozenset[str]:
+    """MLflow's tables that a compiled statement reads, but for our own `vis_` look-ups. Kept on the compiled object."""
+    known: frozenset[str] | None = getattr(compiled, "_oidc_auth_tables", None)
+    if known is None:
+        core = compiled.compile_state.statement if compiled.compile_state is not None else compiled.statement
+        froms = core.get_final_froms() if isinstance(core, sa.Select) else []
+        known = frozenset(tables_of(compiled.statement, core, *froms))
+        compiled._oidc_auth_tables = known
+    return known
+
+
+def tables_of(*statements: Any) -> set[str]:
+    """MLflow's tables that statements read, as far as their elements tell; our own `vis_` look-ups are left out."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    stack = list(statements)
+    while stack:
+        element = stack.pop()
+        if id(element) in seen or (isinstance(element, sa.Alias) and str(element.name).startswith("vis_")):
+            continue
+        seen.add(id(element))
+        if isinstance(element, sa.Table):
+            if element.name in OWNERS:
+                found.add(element.name)
+            continue
+        if isinstance(element, sa.Column):
+            stack.append(element.table)
+            continue
+        stack.extend(element.get_children())
+    return found
+
+
+def _prepare_connection(connection: Any, record: Any) -> None:
+    """MLflow's own PostgreSQL connections: see :func:`switch_jit_off`."""
+    if type(connection).__module__.split(".")[0] in ("psycopg", "psycopg2"):
+        switch_jit_off(connection, record)

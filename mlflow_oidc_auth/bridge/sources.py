@@ -1,0 +1,68 @@
+"""What a new model version is made from, and whose that is.
+
+READ on a registered model includes downloading the artifacts of its versions, so making a version from a
+source needs READ on that source; otherwise a version would be a way to read anybody's artifacts.
+
+SECURITY: a source with a scheme of MLflow's own leads to a resource, which is judged. Any other address
+(S3, a local path) must lie inside the artifacts of a run or logged model that can be read.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.utils.models import _parse_model_uri
+
+from mlflow_oidc_auth.gate import Named, Source
+from mlflow_oidc_auth.operations.targets import IdKind
+
+# What MLflow writes as the source of a prompt version, which has no artifacts.
+PROMPT_SOURCES = frozenset({"dummy-source", "prompt-template"})
+
+
+def named_by(source: Source) -> Named | None:
+    """The resources that must be readable; `None` if the source leads to none."""
+    if source.uri in PROMPT_SOURCES:
+        return _beside(source)
+    parted = urlsplit(source.uri)
+    match parted.scheme.lower():
+        case "runs":
+            run_id = parted.path.strip("/").split("/")[0]
+            return None if parted.netloc or not run_id else _merged(_beside(source), IdKind.RUN, run_id)
+        case "models":
+            return None if parted.netloc else _of_model(source)
+        case "mlflow-artifacts":
+            return None if parted.netloc else _merged(_beside(source), IdKind.ARTIFACT_PATH, parted.path.lstrip("/"))
+        case _:
+            return _beside(source) or None
+
+
+def must_lie_inside(source: Source) -> bool:
+    """Whether only its address tells where the source is, so that it must be compared with what it names."""
+    return source.uri not in PROMPT_SOURCES and urlsplit(source.uri).scheme.lower() not in (
+        "runs",
+        "models",
+        "mlflow-artifacts",
+    )
+
+
+def _of_model(source: Source) -> Named | None:
+    try:
+        parsed = _parse_model_uri(source.uri)
+    except MlflowException:
+        return None
+    if parsed.model_id is not None:
+        return _merged(_beside(source), IdKind.LOGGED_MODEL, parsed.model_id)
+    # A copy of a version: MLflow itself takes run and logged model from that version, or compares them with it.
+    return {IdKind.NAME: frozenset({parsed.name})} if parsed.name else None
+
+
+def _beside(source: Source) -> dict[IdKind, frozenset[str]]:
+    """The run and logged model named beside the address."""
+    named = {IdKind.RUN: source.run_id, IdKind.LOGGED_MODEL: source.model_id}
+    return {kind: frozenset({id_}) for kind, id_ in named.items() if id_}
+
+
+def _merged(named: dict[IdKind, frozenset[str]], kind: IdKind, id_: str) -> Named:
+    return {**named, kind: named.get(kind, frozenset()) | {id_}}

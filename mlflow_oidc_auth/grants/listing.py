@@ -1,0 +1,141 @@
+"""Grants as they stand, one by one: who was given what on which resource or pattern.
+
+It tells grants, not what they add up to: that is `permissions/resolver.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlflow_oidc_auth.database.tables import experiment_grants, groups, named_grants, pattern_grants, users
+from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Whose grants are wanted: those of a user, of these groups, or of all of them."""
+
+    user_id: int | None = None
+    group_ids: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ListedGrant:
+    """One grant. `kind` is `EXPERIMENT`, or `REGISTERED_MODEL` for models and prompts alike.
+
+    `on` is an experiment id, a name, or a pattern with its trailing `*`. Exactly one of `user_id` and
+    `group_id` is set, and `to` is the name that belongs to it.
+    """
+
+    kind: Kind
+    on: str
+    is_pattern: bool
+    user_id: int | None
+    group_id: int | None
+    to: str
+    level: Level
+    granted_by: str
+    granted_at: datetime
+    expires_at: datetime | None
+
+
+class GrantListing:
+    """Reads grants with our own engine, on the primary."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def find(
+        self, now: datetime, *, holders: Holders | None = None, resource: Resource | None = None
+    ) -> list[ListedGrant]:
+        """The grants that have not ended: of these holders, on this resource (without patterns), or all.
+
+        Users before groups, by name; then experiments by number, and names; patterns last.
+        """
+        parts = [part for part in (_of_experiments(resource), _of_names(resource), _of_patterns(resource)) if part]
+        found = sa.union_all(*(_standing(table, part, holders, now) for table, part in parts)).subquery()
+        statement = (
+            sa.select(found, sa.func.coalesce(users.c.username, groups.c.name).label("to"))
+            .join_from(found, users, users.c.id == found.c.user_id, isouter=True)
+            .join(groups, groups.c.id == found.c.group_id, isouter=True)
+            .order_by(found.c.user_id.is_(None), sa.text('"to"'), found.c.place, found.c.experiment_id, found.c.name)
+        )
+        with self._engine.connect() as connection:
+            return [_listed(row) for row in connection.execute(statement)]
+
+
+_EXPERIMENT, _NAME, _PATTERN = range(3)
+
+_Part = tuple[sa.Table, sa.Select[Any]]
+
+
+def _columns(
+    table: sa.Table, place: int, kind: Any, *, experiment_id: Any = None, name: Any = None
+) -> tuple[sa.ColumnElement[Any], ...]:
+    return (
+        sa.literal(place).label("place"),
+        sa.cast(kind, sa.String).label("kind"),
+        (sa.cast(sa.null(), sa.Integer) if experiment_id is None else experiment_id).label("experiment_id"),
+        (sa.cast(sa.null(), sa.String) if name is None else name).label("name"),
+        table.c.user_id,
+        table.c.group_id,
+        table.c.level,
+        table.c.granted_by,
+        table.c.granted_at,
+        table.c.expires_at,
+    )
+
+
+def _of_experiments(resource: Resource | None) -> _Part | None:
+    if resource is not None and resource.kind.named:
+        return None
+    table = experiment_grants
+    kind = sa.literal(str(Kind.EXPERIMENT))
+    rows = sa.select(*_columns(table, _EXPERIMENT, kind, experiment_id=table.c.experiment_id))
+    return table, rows if resource is None else rows.where(table.c.experiment_id == resource.experiment_id)
+
+
+def _of_names(resource: Resource | None) -> _Part | None:
+    if resource is not None and not resource.kind.named:
+        return None
+    table = named_grants
+    rows = sa.select(*_columns(table, _NAME, sa.literal(str(Kind.REGISTERED_MODEL)), name=table.c.name))
+    return table, rows if resource is None else rows.where(table.c.name == resource.key)
+
+
+def _of_patterns(resource: Resource | None) -> _Part | None:
+    if resource is not None:
+        return None
+    table = pattern_grants
+    return table, sa.select(*_columns(table, _PATTERN, table.c.kind, name=table.c.prefix))
+
+
+def _standing(table: sa.Table, rows: sa.Select[Any], holders: Holders | None, now: datetime) -> sa.Select[Any]:
+    """Those of `rows` that have not ended, of these holders."""
+    live = rows.where(sa.or_(table.c.expires_at.is_(None), table.c.expires_at > now))
+    if holders is None:
+        return live
+    theirs = [table.c.group_id.in_(sorted(holders.group_ids))]
+    if holders.user_id is not None:  # "= NULL" would become IS NULL, and that is every group's grant
+        theirs.append(table.c.user_id == holders.user_id)
+    return live.where(sa.or_(*theirs))
+
+
+def _listed(row: sa.Row[Any]) -> ListedGrant:
+    is_pattern = row.place == _PATTERN
+    return ListedGrant(
+        kind=Kind(row.kind),
+        on=str(row.experiment_id) if row.place == _EXPERIMENT else row.name + "*" * is_pattern,
+        is_pattern=is_pattern,
+        user_id=row.user_id,
+        group_id=row.group_id,
+        to=row.to,
+        level=Level(row.level),
+        granted_by=row.granted_by,
+        granted_at=row.granted_at,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,94 @@
+"""Who may give what to whom: pure, and the same for the page, the JSON, the client and the shell.
+
+- Giving and taking away need MANAGE on the resource, and never reach above the giver's own level: neither
+  the level that is given nor the one that is taken from somebody.
+- No change by somebody who is no admin leaves a resource without a manager. Admins may do that.
+- NO_PERMISSIONS can be given: it is an answer like the others, and keeps somebody out whom a group lets in.
+
+SECURITY: a resource that does not exist and one that is hidden get the same sentence. Callers hand in
+NO_PERMISSIONS as the giver's level for both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlflow_oidc_auth.vocabulary import Kind, Level, Reason, Verdict
+
+NOUNS = {Kind.EXPERIMENT: "experiment", Kind.REGISTERED_MODEL: "registered model", Kind.PROMPT: "prompt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Giver:
+    """Who gives or takes away: the level they have on the resource at this moment, and whether they are an admin."""
+
+    level: Level
+    is_admin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """Whether a resource has somebody with MANAGE: at this moment, and once every end date has passed."""
+
+    now: bool
+    lasting: bool
+
+    def lost_by(self, later: Managed) -> bool:
+        """Whether a change from this to `later` leaves nobody where there was somebody."""
+        return (self.now and not later.now) or (self.lasting and not later.lasting)
+
+
+def may_share(giver: Giver, kind: Kind) -> Verdict:
+    """Whether the giver may change any grant on the resource, and see who has which."""
+    return _reaches(giver, Level.MANAGE, kind)
+
+
+def may_give(
+    giver: Giver, level: Level, *, kind: Kind, present: Level | None, before: Managed, after: Managed
+) -> Verdict:
+    """Whether the giver may make `level` what somebody has by a grant of their own on the resource.
+
+    Args:
+        giver: who gives.
+        level: what is given.
+        kind: the resource's kind.
+        present: what the grant it replaces says; `None` if there is none.
+        before: the resource's managers as they are.
+        after: the resource's managers as the change leaves them.
+    """
+    return _reaches(giver, max(level, present or level), kind) and _keeps_a_manager(giver, kind, before, after)
+
+
+def may_take_away(giver: Giver, *, kind: Kind, present: Level, before: Managed, after: Managed) -> Verdict:
+    """Whether the giver may remove a grant of level `present` (see :func:`may_give`)."""
+    return _reaches(giver, present, kind) and _keeps_a_manager(giver, kind, before, after)
+
+
+def _reaches(giver: Giver, level: Level, kind: Kind) -> Verdict:
+    if giver.is_admin:
+        return Verdict(True, Reason.ADMIN)
+    needed = max(Level.MANAGE, level)
+    if giver.level >= needed:
+        return Verdict(True, Reason.LEVEL_REACHED)
+    noun = NOUNS[kind]
+    return Verdict(
+        False,
+        Reason.LEVEL_MISSING,
+        f"You need {needed.name} on this {noun} to say who may use it, or there is no such {noun}. "
+        f"Ask whoever manages it, or an MLflow admin.",
+        f"needs {needed.name}, has {giver.level.name}",
+    )
+
+
+def _keeps_a_manager(giver: Giver, kind: Kind, before: Managed, after: Managed) -> Verdict:
+    if giver.is_admin:
+        return Verdict(True, Reason.ADMIN)
+    if not before.lost_by(after):
+        return Verdict(True, Reason.LEVEL_REACHED)
+    return Verdict(
+        False,
+        Reason.ADMINS_ONLY,
+        f"This would leave the {NOUNS[kind]} without anybody who manages it. "
+        "Give MANAGE to somebody else first, without an end date, or ask an MLflow admin.",
+        "last manager",
+    )

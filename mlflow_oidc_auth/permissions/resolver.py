@@ -1,0 +1,227 @@
+"""May they? The rungs of precedence as SQL: a level, and the rung that gave it.
+
+The rule (the most specific grant decides): a person's own grant on the resource; else the highest of
+their groups' on it; else their pattern; else a group's pattern; else the default. Among several
+patterns the longest prefix wins, then the highest level. A grant past its end does not count.
+NO_PERMISSIONS is a real answer at any rung. The default never opens the default experiment (id 0),
+which belongs to nobody.
+
+List, check and explain come from here, so they cannot differ:
+
+- :func:`code` is the correlated expression: one number for one row, the level and its rung;
+- :class:`Sight` is the same rule for all rows at once, resolved in Python from the few grants a person
+  has: what the row filter uses while they fit (:data:`FEW_GRANTS`).
+
+SECURITY: patterns compare `substr(name, 1, length(prefix)) = prefix`, never LIKE: SQLite's ignores case,
+and `_` and `%` in a name would be wildcards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlflow_oidc_auth.database.tables import (
+    DEFAULT_WORKSPACE,
+    Instant,
+    experiment_grants,
+    named_grants,
+    pattern_grants,
+)
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Rung
+
+FEW_GRANTS = 1000
+"""As long as a person's exact grants are at most this many, the row filter names them literally."""
+
+_RUNG_BASE = 8  # code = level * 8 + rung: one number travels through COALESCE, and still tells both
+
+READABLE = int(Level.READ) * _RUNG_BASE
+"""The lowest :func:`code` that shows a row."""
+
+Value = sa.ColumnElement[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks, as SQL values: bind parameters of whatever making."""
+
+    user_id: Value
+    group_ids: Value
+    now: Value
+    default: Value
+
+    @classmethod
+    def of(cls, user_id: int, group_ids: Iterable[int], default: Level, now: datetime) -> Asking:
+        """Values that are known now."""
+        return cls(
+            sa.bindparam("asking_user", user_id, sa.Integer, unique=True),
+            sa.bindparam("asking_groups", sorted(group_ids), sa.Integer, expanding=True, unique=True),
+            sa.bindparam("asking_now", now, Instant, unique=True),
+            sa.bindparam("asking_default", int(default), sa.Integer, unique=True),
+        )
+
+
+def decode(number: int) -> tuple[Level, Rung]:
+    """The level and rung that :func:`code` put into one number."""
+    return Level(number // _RUNG_BASE), Rung(number % _RUNG_BASE)
+
+
+def code(kind: Kind, key: Value, name: Value, asking: Asking, workspace: Value | None = None) -> Value:
+    """The level of one row and the rung that gave it, as one number (see :func:`decode`).
+
+    Args:
+        kind: experiments are keyed by number; models and prompts share one name space.
+        key: the row's experiment id, or its name.
+        name: the row's name, which patterns match.
+        asking: who asks.
+        workspace: the row's workspace, for named resources.
+    """
+    workspace = sa.literal(DEFAULT_WORKSPACE) if workspace is None else workspace
+    default = asking.default * _RUNG_BASE + Rung.DEFAULT.value
+    if not kind.named:
+        default = sa.case((key == 0, Rung.DEFAULT.value), else_=default)
+    return sa.func.coalesce(
+        _exact(kind, key, workspace, asking, by_group=False),
+        _exact(kind, key, workspace, asking, by_group=True),
+        _pattern(kind, name, workspace, asking, by_group=False),
+        _pattern(kind, name, workspace, asking, by_group=True),
+        default,
+        type_=sa.Integer,
+    )
+
+
+def _rung(level: Value, rung: Rung) -> Value:
+    return level * _RUNG_BASE + rung.value
+
+
+def _live(grants: sa.FromClause, asking: Asking, *, by_group: bool) -> list[sa.ColumnElement[bool]]:
+    """This person's (or their groups') grants that have not ended."""
+    whose = grants.c.group_id.in_(asking.group_ids) if by_group else grants.c.user_id == asking.user_id
+    return [whose, sa.or_(grants.c.expires_at.is_(None), grants.c.expires_at > asking.now)]
+
+
+def _exact(kind: Kind, key: Value, workspace: Value, asking: Asking, *, by_group: bool) -> Value:
+    if kind.named:
+        grants = named_grants.alias()
+        on_it = [grants.c.workspace == workspace, grants.c.name == key]
+    else:
+        grants = experiment_grants.alias()
+        on_it = [grants.c.experiment_id == key]
+    rung = Rung.GROUP if by_group else Rung.USER
+    level = sa.func.max(grants.c.level) if by_group else grants.c.level
+    return sa.select(_rung(level, rung)).where(*on_it, *_live(grants, asking, by_group=by_group)).scalar_subquery()
+
+
+def _pattern(kind: Kind, name: Value, workspace: Value, asking: Asking, *, by_group: bool) -> Value:
+    grants = pattern_grants.alias()
+    rung = Rung.GROUP_PATTERN if by_group else Rung.USER_PATTERN
+    length = sa.func.length(grants.c.prefix)
+    return (
+        sa.select(_rung(grants.c.level, rung))
+        .where(
+            grants.c.kind == pattern_kind(kind),
+            grants.c.workspace == workspace,
+            sa.func.substr(name, 1, length) == grants.c.prefix,
+            *_live(grants, asking, by_group=by_group),
+        )
+        .order_by(length.desc(), grants.c.level.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def pattern_kind(kind: Kind) -> str:
+    """How a pattern grant on this kind is stored: models and prompts share one name space."""
+    return str(Kind.REGISTERED_MODEL if kind.named else Kind.EXPERIMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one person may read of one kind, as values.
+
+    Visible is: in `shown`; or not in `hidden`, and the first of `patterns` that fits says so, else `default`.
+    """
+
+    shown: tuple[int | str, ...]
+    hidden: tuple[int | str, ...]
+    patterns: tuple[tuple[str, bool], ...]
+    default: bool
+
+    def shows(self, key: int | str, name: str) -> bool:
+        """Whether the row with this key and name is visible."""
+        if key in self.shown or key in self.hidden:
+            return key in self.shown
+        fits = next((visible for prefix, visible in self.patterns if name.startswith(prefix)), None)
+        return (self.default and key != 0) if fits is None else fits
+
+
+class Resolver:
+    """Reads what a person may see from our database."""
+
+    def __init__(self, engine: sa.Engine, default: Level) -> None:
+        self._engine = engine
+        self.default = default
+
+    def sight(self, identity: Identity, kind: Kind, now: datetime) -> Sight | None:
+        """What this person may read of a kind, in one statement; `None` if they have too many grants to name.
+
+        SECURITY: read from our own engine on the primary for each request; nothing is kept beyond it.
+        """
+        rows = self._grants_of(identity, kind, now)
+        exact = [row for row in rows if row.key is not None]
+        if len(exact) > FEW_GRANTS or len(rows) > FEW_GRANTS:
+            return None
+        return _sight(exact, [row for row in rows if row.key is None], default=self.default >= Level.READ)
+
+    def _grants_of(self, identity: Identity, kind: Kind, now: datetime) -> list[sa.Row[Any]]:
+        asking = Asking.of(identity.user_id, identity.group_ids, self.default, now)
+        parts = [
+            part.limit(FEW_GRANTS + 1).subquery().select()
+            for by_group in (False, True)
+            if not by_group or identity.group_ids
+            for part in (_exact_rows(kind, asking, by_group=by_group), _pattern_rows(kind, asking, by_group=by_group))
+        ]
+        with self._engine.connect() as connection:
+            return list(connection.execute(sa.union_all(*parts)).all())
+
+
+def _exact_rows(kind: Kind, asking: Asking, *, by_group: bool) -> sa.Select[Any]:
+    grants = named_grants if kind.named else experiment_grants
+    key: Value = grants.c.name if kind.named else grants.c.experiment_id
+    mine = [named_grants.c.workspace == DEFAULT_WORKSPACE] if kind.named else []
+    return sa.select(
+        sa.literal(int(by_group)).label("by_group"), key.label("key"), sa.null().label("prefix"), grants.c.level
+    ).where(*mine, *_live(grants, asking, by_group=by_group))
+
+
+def _pattern_rows(kind: Kind, asking: Asking, *, by_group: bool) -> sa.Select[Any]:
+    no_key = sa.cast(sa.null(), sa.String if kind.named else sa.Integer)
+    return sa.select(
+        sa.literal(int(by_group)).label("by_group"),
+        no_key.label("key"),
+        pattern_grants.c.prefix.label("prefix"),
+        pattern_grants.c.level,
+    ).where(
+        pattern_grants.c.kind == pattern_kind(kind),
+        pattern_grants.c.workspace == DEFAULT_WORKSPACE,
+        *_live(pattern_grants, asking, by_group=by_group),
+    )
+
+
+def _sight(exact: list[sa.Row[Any]], patterns: list[sa.Row[Any]], *, default: bool) -> Sight:
+    levels: dict[int | str, tuple[int, int]] = {}
+    for row in exact:  # a person's own grant beats a group's; among groups the highest wins
+        levels[row.key] = max(levels.get(row.key, (-1, -1)), (1 - row.by_group, row.level))
+    ordered: dict[str, bool] = {}
+    for row in sorted(patterns, key=lambda row: (row.by_group, -len(row.prefix), -row.level)):
+        ordered.setdefault(row.prefix, row.level >= Level.READ)
+    return Sight(
+        shown=tuple(sorted(key for key, (_, level) in levels.items() if level >= Level.READ)),  # type: ignore[type-var]
+        hidden=tuple(sorted(key for key, (_, level) in levels.items() if level < Level.READ)),  # type: ignore[type-var]
+        patterns=tuple(ordered.items()),
+        default=default,
+    )

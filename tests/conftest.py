@@ -1,0 +1,50 @@
+"""What all tests share: databases, and a real Keycloak for those that log in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from mlflow_oidc_auth.database.engine import build_engine
+from tests.databases import BACKENDS, Backend, Databases, PostgresMissing
+from tests.provider import Keycloak, KeycloakMissing
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Hands out throw-away databases."""
+    every = Databases()
+    yield every
+    every.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each database we serve, in turn."""
+    chosen: Backend = request.param
+    return chosen
+
+
+@pytest.fixture
+def engine(databases: Databases, backend: Backend) -> Iterator[sa.Engine]:
+    """Our engine on a fresh database with our tables."""
+    try:
+        url = databases.migrated(backend)
+    except PostgresMissing as missing:
+        pytest.skip(f"PROMISE UNTESTED: the same behaviour on PostgreSQL as on SQLite ({missing})")
+    built = build_engine(url)
+    yield built
+    built.dispose()
+
+
+@pytest.fixture(scope="session")
+def keycloak() -> Iterator[Keycloak]:
+    """A running Keycloak; whoever changes something in it changes it back."""
+    try:
+        running = Keycloak()
+    except KeycloakMissing as missing:
+        pytest.skip(f"PROMISE UNTESTED: login and logout with a real Keycloak ({missing})")
+    with running:
+        yield running
