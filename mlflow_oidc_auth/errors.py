@@ -66,6 +66,13 @@ class Conflict(Refusal):
     error_code = "RESOURCE_CONFLICT"
 
 
+class TooLarge(Refusal):
+    """More than we take at once."""
+
+    status = 413
+    error_code = "INVALID_PARAMETER_VALUE"
+
+
 class TooManyRequests(Refusal):
     """Slow down."""
 

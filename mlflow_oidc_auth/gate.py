@@ -15,8 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Protocol, assert_never
 
+from mlflow_oidc_auth.errors import Forbidden
 from mlflow_oidc_auth.operations.requirements import (
     Admin,
     AdminsOnlySet,
@@ -131,6 +133,14 @@ class Gate:
         parts = _parts(entry.requirement)
         return next((refusal for refusal in self._refusals(identity, parts, reading, now)), ALLOWED)
 
+    def settle_spans(
+        self, identity: Identity, part: OwnSpans, trace_ids: Iterable[str], tag_keys: frozenset[str], now: datetime
+    ) -> Verdict:
+        """The verdict on the spans of an OTLP body: the traces they belong to, and the tags they set."""
+        found = _Found(if_there=[(part.level, IdKind.TRACE, id_) for id_ in trace_ids])
+        against = chain(_admins_tags(frozenset(part.tags) & tag_keys), self._missing_levels(identity, found, now))
+        return next(against, ALLOWED)
+
     def name_clash(self, identity: Identity, entry: Entry, reading: Reading, now: datetime) -> Verdict:
         """Judge the names again that MLflow found taken: somebody may have taken one after the verdict."""
         creates = [part for part in _parts(entry.requirement) if isinstance(part, Create)]
@@ -206,6 +216,16 @@ class Gate:
                     f"This name cannot be used for your {noun}: choose another name, or ask an MLflow admin for access.",
                     detail=f"name {name[:64]!r} is somebody else's",
                 )
+
+
+def demand(verdict: Verdict) -> None:
+    """Stop what is refused.
+
+    Raises:
+        Forbidden: it is.
+    """
+    if not verdict:
+        raise Forbidden(verdict.sentence, detail=f"{verdict.reason}: {verdict.detail}".rstrip(": "))
 
 
 def _without_reading(identity: Identity, requirement: Requirement) -> Verdict | None:

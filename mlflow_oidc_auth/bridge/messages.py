@@ -41,15 +41,24 @@ class StrictJSONProvider(DefaultJSONProvider):
         Raises:
             BadRequest: it is no JSON, or could be read two ways.
         """
-        try:
-            value = json.loads(s, object_pairs_hook=_no_repeats, **kwargs)
-        except RecursionError:
-            raise BadRequest("The JSON in this request is nested too deeply.") from None
-        except ValueError:
-            raise BadRequest("The body of this request is not valid JSON.") from None
-        if _suspicious(s):
-            _refuse_unstorable(value)
-        return value
+        return read_strictly(s, **kwargs)
+
+
+def read_strictly(text: str | bytes, **kwargs: Any) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        BadRequest: it is no JSON, or could be read two ways.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_no_repeats, **kwargs)
+    except RecursionError:
+        raise BadRequest("The JSON in this request is nested too deeply.") from None
+    except ValueError:
+        raise BadRequest("The body of this request is not valid JSON.") from None
+    if _suspicious(text):
+        _refuse_unstorable(value)
+    return value
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

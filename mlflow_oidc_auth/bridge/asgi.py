@@ -1,0 +1,275 @@
+"""The gate in front of everything that uvicorn serves: Flask, native FastAPI routes, websockets.
+
+It finds the one operation that a request asks for, learns who asks, and lets the request through or answers
+it, before a byte of the body is read. Two bodies are read here, bounded and replayed unchanged: the spans
+of an OTLP request, whose traces are named nowhere else, and the JSON of other native routes, which would
+take the last of two equal keys.
+
+SECURITY: nothing reaches MLflow around :meth:`GatedServer._http`. A websocket is refused, since none is
+listed; whatever fails on the way is a refusal; a path that no router serves is answered here and not passed
+on, so that a difference between our reading of it and MLflow's opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+import anyio
+import anyio.to_thread
+import sqlalchemy as sa
+from starlette._utils import get_route_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mlflow_oidc_auth import context
+from mlflow_oidc_auth.bridge.answers import Answers, send_response
+from mlflow_oidc_auth.bridge.caller import Caller
+from mlflow_oidc_auth.bridge.messages import read_strictly
+from mlflow_oidc_auth.bridge.passage import Passage, running
+from mlflow_oidc_auth.bridge.routing import LiveRoutes, Routed
+from mlflow_oidc_auth.bridge.spans import traces_in
+from mlflow_oidc_auth.credentials import Credentials, NotIdentified
+from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
+from mlflow_oidc_auth.gate import Gate, Source, demand, settled_early
+from mlflow_oidc_auth.operations.requirements import AllOf, OwnSpans, Public, Requirement
+from mlflow_oidc_auth.operations.targets import Target, Where
+from mlflow_oidc_auth.vocabulary import CredentialKind, Identity, Verdict
+
+LARGEST_BODY = 64 * 1024 * 1024
+"""In bytes, of the bodies that are read before they reach MLflow."""
+
+LOOKUPS_AT_ONCE = 40
+
+_LOG_IN = "Log in, or send a valid access key: e-mail as the username, key as the password."
+
+
+class GatedServer:
+    """MLflow's server behind the gate.
+
+    Args:
+        server: MLflow's ASGI application.
+        routes: which operation a request asks for.
+        credentials: who asks.
+        gate: whether they may.
+        answers: makes answers of refusals.
+        prefix: the static prefix, empty or `/path`.
+        own_origin: scheme and host under which browsers reach us, where that is configured.
+    """
+
+    def __init__(
+        self,
+        server: ASGIApp,
+        *,
+        routes: LiveRoutes,
+        credentials: Credentials,
+        gate: Gate,
+        answers: Answers,
+        prefix: str,
+        own_origin: str | None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._server = server
+        self._routes = routes
+        self._credentials = credentials
+        self._gate = gate
+        self._answers = answers
+        self._prefix = prefix
+        self._own_origin = own_origin
+        self._clock = clock
+        self._lookups: anyio.CapacityLimiter | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            case _:
+                await self._server(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = Caller.of(scope, get_route_path(scope), self._prefix)
+        try:
+            passage = await self._admit(scope, caller)
+            receive = await self._read_body(passage, receive)
+        except Refusal as refusal:
+            await send_response(self._answers.to(refusal, caller), send, head=caller.method == "HEAD")
+            return
+        if passage.identity is not None:
+            scope.setdefault("state", {})["username"] = passage.identity.username
+        on_its_way, seeing = running.set(passage), context.enter(passage.view())
+        try:
+            await self._server(scope, receive, send)
+        finally:
+            context.leave(seeing)
+            running.reset(on_its_way)
+
+    # --- who asks for what -----------------------------------------------------------------------
+
+    async def _admit(self, scope: Scope, caller: Caller) -> Passage:
+        """The passage of a request, as far as method, path and headers settle it.
+
+        Raises:
+            Refusal: it may not pass.
+        """
+        routed = None if caller.path.startswith("//") else self._routes.find(scope)
+        entry = None if routed is None else routed.entry
+        if routed is not None and entry is not None and isinstance(entry.requirement, Public):
+            return Passage(caller, routed, None, settled=True)
+        if self._lookups is None:
+            self._lookups = anyio.CapacityLimiter(LOOKUPS_AT_ONCE)
+        return await anyio.to_thread.run_sync(self._judge, caller, routed, limiter=self._lookups)
+
+    def _judge(self, caller: Caller, routed: Routed | None) -> Passage:
+        identity = self._identity(caller)
+        if routed is None:
+            raise NotFound("There is nothing at this address.")
+        if caller.writes and identity.credential.kind is CredentialKind.SESSION:
+            self._refuse_other_sites(caller)
+        verdict = self._gate.early(identity, routed.entry)
+        if verdict is None:
+            verdict = self._settle_early(identity, routed, caller)
+        if verdict is None:
+            return Passage(caller, routed, identity, settled=False)
+        demand(verdict)
+        return Passage(caller, routed, identity, settled=True)
+
+    def _identity(self, caller: Caller) -> Identity:
+        try:
+            found = self._credentials.identify(caller.headers.raw, self._clock())
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            raise Unavailable(
+                "The server cannot reach its database right now. Try again in a moment.",
+                detail=f"identity look-up: {type(error).__name__}",
+            ) from error
+        if isinstance(found, NotIdentified):
+            raise Unauthenticated(_LOG_IN, detail=found.cause)
+        return found
+
+    def _refuse_other_sites(self, caller: Caller) -> None:
+        """SECURITY: a browser sends our cookie along with whatever another site makes it send."""
+        if not caller.asked_by_our_page(self._own_origin):
+            raise Forbidden(
+                "This request did not come from a page of this server. Reload the page and try again.",
+                detail="a write by session from elsewhere",
+            )
+
+    def _settle_early(self, identity: Identity, routed: Routed, caller: Caller) -> Verdict | None:
+        """The verdict, where path and headers hold all that is needed; `None` where the Flask side reads on.
+
+        Raises:
+            Forbidden: nothing will read on: the route is not Flask's.
+        """
+        assert routed.entry is not None, "an operation without an entry has its verdict already"
+        if settled_early(routed.entry.requirement):
+            return self._gate.settle(identity, routed.entry, _HeadReading(routed, caller), self._clock())
+        if routed.by != "flask":
+            raise Forbidden("This address is not open to you. Ask an MLflow admin.", detail="cannot be read here")
+        return None
+
+    # --- bodies ----------------------------------------------------------------------------------
+
+    async def _read_body(self, passage: Passage, receive: Receive) -> Receive:
+        """What MLflow reads the body from: the same bytes, looked at first where they must be."""
+        if passage.identity is None or passage.routed.by == "flask" or not passage.caller.writes:
+            return receive
+        entry = passage.routed.entry
+        spans = None if entry is None else _own_spans(entry.requirement)
+        if spans is not None and not passage.identity.is_admin:
+            body = await _whole(receive)
+            await anyio.to_thread.run_sync(self._judge_spans, passage, spans, body)
+            return _replaying(body, receive)
+        if _is_json(passage):
+            body = await _whole(receive)
+            if body:
+                read_strictly(body)
+            return _replaying(body, receive)
+        return receive
+
+    def _judge_spans(self, passage: Passage, part: OwnSpans, body: bytes) -> None:
+        assert passage.identity is not None and passage.routed.entry is not None
+        headers = passage.caller.headers
+        found = traces_in(body, headers.get("content-type"), headers.get("content-encoding"))
+        demand(self._gate.settle_spans(passage.identity, part, found.trace_ids, found.tag_keys, self._clock()))
+
+
+class _HeadReading:
+    """Reads ids from path and headers, for requests that are settled before the body."""
+
+    def __init__(self, routed: Routed, caller: Caller) -> None:
+        self._routed = routed
+        self._headers = caller.headers
+
+    def ids(self, target: Target) -> tuple[str, ...]:
+        """Every id the target finds."""
+        if target.where is Where.PATH:
+            found = [self._routed.path_values.get(field, "") for field in target.fields]
+        else:
+            assert target.where is Where.HEADER, "only path and headers are known here"
+            found = [value for field in target.fields for value in self._headers.getlist(field)]
+        return tuple(dict.fromkeys(id_ for id_ in found if id_))
+
+    def sent(self, field: str) -> bool:
+        """Nothing of the body is known here."""
+        raise _not_in_the_head()
+
+    def keys(self, fields: tuple[str, ...]) -> frozenset[str]:
+        """Nothing of the body is known here."""
+        raise _not_in_the_head()
+
+    def source(self) -> Source:
+        """Nothing of the body is known here."""
+        raise _not_in_the_head()
+
+    def unlisted_fields(self) -> frozenset[str]:
+        """Nothing of the body is known here."""
+        raise _not_in_the_head()
+
+
+def _not_in_the_head() -> AssertionError:
+    return AssertionError("a requirement that reads the body is settled on the Flask side")
+
+
+def _own_spans(requirement: Requirement) -> OwnSpans | None:
+    parts = requirement.parts if isinstance(requirement, AllOf) else (requirement,)
+    return next((part for part in parts if isinstance(part, OwnSpans)), None)
+
+
+def _is_json(passage: Passage) -> bool:
+    """Whether a native route will parse the body as JSON. An artifact is stored as it comes, and may be large."""
+    entry = passage.routed.entry
+    if entry is not None and "mlflow-artifacts" in entry.path:
+        return False
+    content_type = passage.caller.headers.get("content-type", "application/json")
+    return content_type.split(";")[0].strip().lower().endswith(("/json", "+json"))
+
+
+async def _whole(receive: Receive) -> bytes:
+    """The whole body.
+
+    Raises:
+        TooLarge: it has more than :data:`LARGEST_BODY` bytes.
+        BadRequest: the client went away.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise BadRequest("The request ended before its body did.", detail="the client went away")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > LARGEST_BODY:
+            raise TooLarge(f"The body of this request is larger than {LARGEST_BODY // 2**20} MiB; send it in parts.")
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    """A channel that gives `body` once and then what the client sends (that it went away)."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replay

@@ -1,0 +1,47 @@
+"""MLflow's applications, as `mlflow server` would serve them without us."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import flask
+from fastapi import FastAPI
+
+from mlflow_oidc_auth.errors import StartRefused
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowServer:
+    """MLflow's Flask application, and the FastAPI one that serves its native routes and mounts it."""
+
+    flask_app: flask.Flask
+    fastapi_app: FastAPI
+
+
+def static_prefix(environ: Mapping[str, str] = os.environ) -> str:
+    """What `--static-prefix` says: empty, or `/path` without a trailing slash."""
+    return environ.get("_MLFLOW_STATIC_PREFIX", "").rstrip("/")
+
+
+def refuse_other_servers(environ: Mapping[str, str]) -> None:
+    """Only uvicorn serves what stands in front of MLflow's native routes.
+
+    Raises:
+        StartRefused: MLflow was started with gunicorn or waitress.
+    """
+    served_by = environ.get("_MLFLOW_SGI_NAME", "uvicorn")
+    if served_by != "uvicorn":
+        raise StartRefused(
+            f"This server was started with {served_by}, which cannot serve MLflow's native routes behind the gate. "
+            "Leave out --gunicorn-opts and --waitress-opts: uvicorn is the default."
+        )
+
+
+def mlflow_server() -> MlflowServer:
+    """Both applications. Routes added to the Flask one until now are served."""
+    from mlflow.server import app
+    from mlflow.server.fastapi_app import create_fastapi_app
+
+    return MlflowServer(app, create_fastapi_app(app))
