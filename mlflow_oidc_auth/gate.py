@@ -42,6 +42,10 @@ from mlflow_oidc_auth.operations.targets import EARLY, IdKind, Target
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity, Kind, Level, Reason, Verdict
 
 ASK = "Ask its owner or an MLflow admin to share it with you."
+DEFAULT_EXPERIMENT = (
+    "The default experiment (id 0) belongs to nobody. Choose one of your own first: in Python, "
+    'mlflow.set_experiment("a name"); in the shell, MLFLOW_EXPERIMENT_NAME.'
+)
 ADMINS_ONLY = "Only MLflow admins may do this. Ask an MLflow admin."
 
 Named = Mapping[IdKind, frozenset[str]]
@@ -299,6 +303,8 @@ def _admins_tags(keys: frozenset[str]) -> Iterator[Verdict]:
 
 def _missing_level(needed: Level, kind: IdKind, id_: str) -> Verdict:
     sentence = f"You need {needed.name} on this {kind}, or there is no such {kind}. {ASK}"
+    if kind is IdKind.EXPERIMENT and id_ == "0":
+        sentence = DEFAULT_EXPERIMENT
     return _refused(Reason.LEVEL_MISSING, sentence, detail=f"{needed.name} on {kind} {id_[:64]!r}")
 
 
