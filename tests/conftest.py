@@ -1,4 +1,4 @@
-"""What all tests share: databases, and a real Keycloak for those that log in."""
+"""What all tests share: databases, a real Keycloak for those that log in, and real MLflow servers for what we promise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from mlflow_oidc_auth.database.engine import build_engine
 from tests.databases import BACKENDS, Backend, Databases, PostgresMissing
+from tests.people import People
 from tests.provider import Keycloak, KeycloakMissing
+from tests.server import MlflowServer, Servers
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +50,23 @@ def keycloak() -> Iterator[Keycloak]:
         pytest.skip(f"PROMISE UNTESTED: login and logout with a real Keycloak ({missing})")
     with running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def servers(keycloak: Keycloak, databases: Databases) -> Iterator[Servers]:
+    """Starts real MLflow servers with the plugin."""
+    every = Servers(keycloak, databases)
+    yield every
+    every.close()
+
+
+@pytest.fixture(scope="session")
+def server(servers: Servers) -> MlflowServer:
+    """The server that most tests share: SQLite, one worker, under `/mlflow`."""
+    return servers.start()
+
+
+@pytest.fixture(scope="session")
+def people(server: MlflowServer, keycloak: Keycloak) -> People:
+    """Everybody, on the shared server."""
+    return People(server, keycloak)

@@ -34,6 +34,7 @@ class Databases:
         self._folder = Path(tempfile.mkdtemp(prefix="oidc-auth-db-"))
         self._postgres: _Postgres | None = None
         self._templates: dict[Backend, str] = {}
+        self._mlflow_templates: dict[Backend, str] = {}
         self._count = 0
 
     def empty(self, backend: Backend) -> str:
@@ -58,17 +59,43 @@ class Databases:
             engine = build_engine(self._templates[backend])
             migrate(engine)
             engine.dispose()
-        template, name = self._templates[backend], self._name()
-        if backend == "sqlite":
-            shutil.copyfile(str(sa.make_url(template).database), self._folder / f"{name}.db")
-            return f"sqlite:///{self._folder / name}.db"
-        return self._cluster().create(name, template=str(sa.make_url(template).database))
+        return self._copy(backend, self._templates[backend])
+
+    def of_mlflow(self, backend: Backend) -> str:
+        """The address of a new database with MLflow's tables and none of ours, as before a first start.
+
+        Raises:
+            PostgresMissing: there is no PostgreSQL here.
+        """
+        if backend not in self._mlflow_templates:
+            self._mlflow_templates[backend] = self.empty(backend)
+            _migrate_mlflow(self._mlflow_templates[backend])
+        return self._copy(backend, self._mlflow_templates[backend])
+
+    def postgres_log(self) -> str:
+        """What the cluster logged; each line begins with `<database>:`."""
+        return self._cluster().log()
+
+    def stop_postgres(self) -> None:
+        """Pull the plug on the cluster; its databases stay."""
+        self._cluster().halt()
+
+    def start_postgres(self) -> None:
+        """Plug it in again."""
+        self._cluster().start()
 
     def close(self) -> None:
         """Stop the cluster and remove every file."""
         if self._postgres is not None:
             self._postgres.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _copy(self, backend: Backend, template: str) -> str:
+        name = self._name()
+        if backend == "sqlite":
+            shutil.copyfile(str(sa.make_url(template).database), self._folder / f"{name}.db")
+            return f"sqlite:///{self._folder / name}.db"
+        return self._cluster().create(name, template=str(sa.make_url(template).database))
 
     def _name(self) -> str:
         self._count += 1
@@ -91,14 +118,23 @@ class _Postgres:
             # PostgreSQL refuses to run as root.
             owner = pwd.getpwnam("postgres")
             os.chown(self._folder, owner.pw_uid, owner.pw_gid)
-        data = self._folder / "data"
-        self._run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        where, who = ("-D", str(self._data)), ("-U", "postgres", "--auth=trust")
+        self._run("initdb", *where, *who, "--no-sync", "-E", "UTF8", "--locale=C")
+        self.start()
+        self._admin = sa.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def start(self) -> None:
+        """Start on the cluster's own port."""
         options = (
             f"-c listen_addresses=127.0.0.1 -p {self._port} -k {self._folder} -c fsync=off -c full_page_writes=off "
-            "-c synchronous_commit=off -c max_connections=200 -c shared_buffers=64MB"
+            "-c synchronous_commit=off -c max_connections=200 -c shared_buffers=64MB -c log_line_prefix=%d:"
         )
-        self._run("pg_ctl", "-D", str(data), "-l", str(self._folder / "log"), "-w", "-o", options, "start")
-        self._admin = sa.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-D", str(self._data), "-l", log, "-w", "-o", options, "start")
 
     def create(self, name: str, template: str = "template1") -> str:
         """A new database, and its address."""
@@ -107,9 +143,18 @@ class _Postgres:
         return self._url(name)
 
     def stop(self) -> None:
-        """Stop without waiting for whoever is still connected."""
-        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
+        """Stop for good, and remove every file; it may be halted already."""
+        if (self._data / "postmaster.pid").exists():
+            self.halt()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def halt(self) -> None:
+        """Stop without waiting for whoever is still connected."""
+        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop")
+
+    def log(self) -> str:
+        """What it logged."""
+        return (self._folder / "log").read_text(errors="replace")
 
     def _url(self, name: str) -> str:
         return f"postgresql+psycopg://postgres@127.0.0.1:{self._port}/{name}"
@@ -119,6 +164,15 @@ class _Postgres:
         if os.geteuid() == 0:
             command = ["runuser", "-u", "postgres", "--", *command]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._folder)
+
+
+def _migrate_mlflow(url: str) -> None:
+    """MLflow's own tables, as its first start on an empty database makes them."""
+    from mlflow.store.db.utils import _initialize_tables
+
+    engine = sa.create_engine(url)
+    _initialize_tables(engine)
+    engine.dispose()
 
 
 def _programs() -> Path:
