@@ -148,9 +148,7 @@ class Gate:
     def name_clash(self, identity: Identity, entry: Entry, reading: Reading, now: datetime) -> Verdict:
         """Judge the names again that MLflow found taken: somebody may have taken one after the verdict."""
         creates = [part for part in _parts(entry.requirement) if isinstance(part, Create)]
-        return next(
-            (refusal for part in creates for refusal in self._create(identity, part, reading, now)), ALLOWED
-        )
+        return next((refusal for part in creates for refusal in self._create(identity, part, reading, now)), ALLOWED)
 
     def _refusals(
         self, identity: Identity, parts: tuple[Requirement, ...], reading: Reading, now: datetime
