@@ -20,7 +20,7 @@ import string
 import zlib
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType
+from typing import NewType, NoReturn
 
 from passlib.context import CryptContext
 
@@ -58,6 +58,9 @@ class PlainToken:
 
     def __repr__(self) -> str:
         return f"PlainToken({self.public_id})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a plain key is not to be pickled: whatever holds the pickle would hold the key")
 
 
 class Flaw(StrEnum):
