@@ -55,6 +55,15 @@ class GroupStore:
         """The groups with these ids; those that are gone are absent."""
         return {group.id: group for group in self._read(_SELECT.where(groups.c.id.in_(ids)))}
 
+    def by_user(self) -> dict[int, list[Group]]:
+        """The groups and teams of everybody who is in one, by name."""
+        statement = _SELECT.add_columns(memberships.c.user_id).join(memberships).order_by(groups.c.name)
+        found: dict[int, list[Group]] = {}
+        with self._engine.connect() as connection:
+            for row in connection.execute(statement):
+                found.setdefault(row.user_id, []).append(Group(row.id, GroupSource(row.source), row.name))
+        return found
+
     def every(self) -> list[Group]:
         """All groups and teams, by name."""
         return self._read(_SELECT.order_by(groups.c.name, groups.c.source))

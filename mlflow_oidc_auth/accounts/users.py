@@ -131,6 +131,16 @@ class UserStore:
             )
             return [_user(row) for row in rows], count
 
+    def every(self) -> list[User]:
+        """All users and service accounts, by username."""
+        return self._many(sa.true())
+
+    def in_groups_of(self, user_id: int) -> list[User]:
+        """This user, and every active one who shares a group or team with them, by username."""
+        theirs = sa.select(memberships.c.group_id).where(memberships.c.user_id == user_id)
+        others = sa.select(memberships.c.user_id).where(memberships.c.group_id.in_(theirs))
+        return self._many(sa.or_(users.c.id == user_id, sa.and_(users.c.is_active, users.c.id.in_(others))))
+
     def record_login(self, profile: LoginProfile, now: datetime) -> User:
         """Write down what a login says, and give the user it is for.
 
@@ -199,6 +209,11 @@ class UserStore:
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(*_COLUMNS).where(condition)).one_or_none()
             return None if row is None else _user(row)
+
+    def _many(self, condition: sa.ColumnElement[bool]) -> list[User]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(*_COLUMNS).where(condition).order_by(users.c.username))
+            return [_user(row) for row in rows]
 
     def _set_active(self, connection: sa.Connection, user_id: int, active: bool) -> str:
         changed = connection.execute(

@@ -27,10 +27,11 @@ class Holders:
 class ListedGrant:
     """One grant. `kind` is `EXPERIMENT`, or `REGISTERED_MODEL` for models and prompts alike.
 
-    `on` is an experiment id, a name, or a pattern with its trailing `*`. Exactly one of `user_id` and
-    `group_id` is set, and `to` is the name that belongs to it.
+    `id` is a number that no other grant has. `on` is an experiment id, a name, or a pattern with its trailing
+    `*`. Exactly one of `user_id` and `group_id` is set, and `to` is the name that belongs to it.
     """
 
+    id: int
     kind: Kind
     on: str
     is_pattern: bool
@@ -77,6 +78,7 @@ def _columns(
     table: sa.Table, place: int, kind: Any, *, experiment_id: Any = None, name: Any = None
 ) -> tuple[sa.ColumnElement[Any], ...]:
     return (
+        table.c.id,
         sa.literal(place).label("place"),
         sa.cast(kind, sa.String).label("kind"),
         (sa.cast(sa.null(), sa.Integer) if experiment_id is None else experiment_id).label("experiment_id"),
@@ -119,7 +121,7 @@ def _standing(table: sa.Table, rows: sa.Select[Any], holders: Holders | None, no
     live = rows.where(sa.or_(table.c.expires_at.is_(None), table.c.expires_at > now))
     if holders is None:
         return live
-    theirs = [table.c.group_id.in_(sorted(holders.group_ids))]
+    theirs: list[sa.ColumnElement[bool]] = [table.c.group_id.in_(sorted(holders.group_ids))]
     if holders.user_id is not None:  # "= NULL" would become IS NULL, and that is every group's grant
         theirs.append(table.c.user_id == holders.user_id)
     return live.where(sa.or_(*theirs))
@@ -128,6 +130,7 @@ def _standing(table: sa.Table, rows: sa.Select[Any], holders: Holders | None, no
 def _listed(row: sa.Row[Any]) -> ListedGrant:
     is_pattern = row.place == _PATTERN
     return ListedGrant(
+        id=row.id * 3 + row.place,  # the three tables count for themselves
         kind=Kind(row.kind),
         on=str(row.experiment_id) if row.place == _EXPERIMENT else row.name + "*" * is_pattern,
         is_pattern=is_pattern,

@@ -38,6 +38,22 @@ class Managed:
         return (self.now and not later.now) or (self.lasting and not later.lasting)
 
 
+def may_know(asker: Giver, kind: Kind) -> Verdict:
+    """Whether somebody may be told their own level on the resource: if it shows the resource to them."""
+    if asker.is_admin:
+        return Verdict(True, Reason.ADMIN)
+    if asker.level >= Level.READ:
+        return Verdict(True, Reason.LEVEL_REACHED)
+    noun = NOUNS[kind]
+    return Verdict(
+        False,
+        Reason.LEVEL_MISSING,
+        f"You need READ on this {noun}, or there is no such {noun}. "
+        "Ask its owner or an MLflow admin to share it with you.",
+        f"needs READ, has {asker.level.name}",
+    )
+
+
 def may_share(giver: Giver, kind: Kind) -> Verdict:
     """Whether the giver may change any grant on the resource, and see who has which."""
     return _reaches(giver, Level.MANAGE, kind)

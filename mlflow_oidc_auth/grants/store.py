@@ -40,6 +40,14 @@ class Shareable:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """What a resource is called and which kind it is: grants alone do not tell a model from a prompt."""
+
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Grantee:
     """To whom a grant is given: the id and name of a user, or of a group or team."""
 

@@ -8,16 +8,24 @@ SECURITY: what makes, lists or revokes access keys is `InBrowser`: a token must 
 
 from __future__ import annotations
 
-from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, InBrowser, Public, Requirement, SignedIn
+from mlflow_oidc_auth.operations.requirements import Deny, Entry, InBrowser, Public, Requirement, SignedIn
 
-_NO_PASSWORDS = Deny(
+NO_PASSWORDS = Deny(
     "There are no passwords here: people log in with the login service, and programs use an access key. "
     "Make one on the Permissions page."
 )
-_NO_NEW_USERS = Deny(
+NO_NEW_USERS = Deny(
     "Users are not made here: whoever logs in for the first time, and is in an allowed group, becomes a user."
 )
-_ADMIN_BY_GROUP = Deny("Who is an admin follows the admin group of the login service; change the membership there.")
+ADMIN_BY_GROUP = Deny("Who is an admin follows the admin group of the login service; change the membership there.")
+NO_DELETION = Deny(
+    "Users are not deleted here: take them out of the allowed groups of the login service, and they cannot log in "
+    "any more."
+)
+ROLES_ARE_GROUPS = Deny(
+    "Roles are groups here, and who is in a group is chosen in the login service. "
+    "See somebody's with users/roles/list; give a user a permission with users/permissions/grant."
+)
 
 
 def page(method: str, path: str, requirement: Requirement) -> Entry:
@@ -44,7 +52,9 @@ OURS: tuple[Entry, ...] = (
     # --- Probes and files --------------------------------------------------------------------------------
     page("GET", "/health/live", Public("says that the process runs, for probes")),
     page("GET", "/health/ready", Public("says whether the database answers, for probes")),
-    page("GET", "/permissions/static/<path:filename>", Public("style and scripts of our pages, the same for everybody")),
+    page(
+        "GET", "/permissions/static/<path:filename>", Public("style and scripts of our pages, the same for everybody")
+    ),
     # --- The Permissions page ----------------------------------------------------------------------------
     page("GET", "/permissions", InBrowser()),
     page("POST", "/permissions/keys", InBrowser()),
@@ -56,7 +66,9 @@ OURS: tuple[Entry, ...] = (
     # --- Users, in the shapes of MLflow's own auth API ---------------------------------------------------
     *json("GET", "2.0/mlflow/users/current", SignedIn()),
     *json("GET", "3.0/mlflow/users/current/permissions", SignedIn()),
-    *json("GET", "2.0/mlflow/users/list", Admin()),
+    # Row-filtered in its way: admins get everybody, others themselves and the people of their groups. Whoever
+    # shares an experiment needs these names, and so does MLflow's page that assigns reviews.
+    *json("GET", "2.0/mlflow/users/list", SignedIn()),
     *json("GET", "2.0/mlflow/users/get", SignedIn()),
     *json("GET", "3.0/mlflow/users/roles/list", SignedIn()),
     # --- Grants, in the shapes of MLflow's own auth API --------------------------------------------------
@@ -65,9 +77,22 @@ OURS: tuple[Entry, ...] = (
     *json("POST", "3.0/mlflow/users/permissions/grant", SignedIn()),
     *json("POST", "3.0/mlflow/users/permissions/revoke", SignedIn()),
     # --- What MLflow's own auth API has and we have not --------------------------------------------------
-    *json("POST", "2.0/mlflow/users/create", _NO_NEW_USERS),
-    page("GET", "/signup", _NO_NEW_USERS),
-    page("POST", "/api/2.0/mlflow/users/create-ui", _NO_NEW_USERS),
-    *json("PATCH", "2.0/mlflow/users/update-password", _NO_PASSWORDS),
-    *json("PATCH", "2.0/mlflow/users/update-admin", _ADMIN_BY_GROUP),
+    *json("POST", "2.0/mlflow/users/create", NO_NEW_USERS),
+    page("GET", "/signup", NO_NEW_USERS),
+    page("POST", "/api/2.0/mlflow/users/create-ui", NO_NEW_USERS),
+    *json("PATCH", "2.0/mlflow/users/update-password", NO_PASSWORDS),
+    *json("PATCH", "2.0/mlflow/users/update-admin", ADMIN_BY_GROUP),
+    *json("DELETE", "2.0/mlflow/users/delete", NO_DELETION),
+    *json("POST", "3.0/mlflow/roles/create", ROLES_ARE_GROUPS),
+    *json("GET", "3.0/mlflow/roles/get", ROLES_ARE_GROUPS),
+    *json("GET", "3.0/mlflow/roles/list", ROLES_ARE_GROUPS),
+    *json("PATCH", "3.0/mlflow/roles/update", ROLES_ARE_GROUPS),
+    *json("DELETE", "3.0/mlflow/roles/delete", ROLES_ARE_GROUPS),
+    *json("POST", "3.0/mlflow/roles/permissions/add", ROLES_ARE_GROUPS),
+    *json("DELETE", "3.0/mlflow/roles/permissions/remove", ROLES_ARE_GROUPS),
+    *json("GET", "3.0/mlflow/roles/permissions/list", ROLES_ARE_GROUPS),
+    *json("PATCH", "3.0/mlflow/roles/permissions/update", ROLES_ARE_GROUPS),
+    *json("POST", "3.0/mlflow/roles/assign", ROLES_ARE_GROUPS),
+    *json("DELETE", "3.0/mlflow/roles/unassign", ROLES_ARE_GROUPS),
+    *json("GET", "3.0/mlflow/roles/users/list", ROLES_ARE_GROUPS),
 )

@@ -1,0 +1,295 @@
+"""Grants of users on one resource as JSON, in the shapes of MLflow's own auth API and its client.
+
+- `users/permissions/grant`, `revoke`: whoever manages the resource, by `grants/rules.py`.
+- `users/permissions/get`: the level that every check finds; one's own, or anybody's for who manages the resource.
+- `users/permissions/list`, `users/current/permissions`, `users/roles/list`: the grants behind it; one's own,
+  or anybody's for an admin. MLflow's roles are groups and teams; a user's own grants are in the role
+  `__user_<id>__`, as MLflow spells it.
+
+SECURITY: a resource that is hidden from who asks and one that does not exist get the same answer, before
+anything is said of the user it is about. One's own lists leave out what NO_PERMISSIONS hides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import flask
+
+from mlflow_oidc_auth.accounts.groups import GroupStore
+from mlflow_oidc_auth.accounts.users import User, UserStore, login_name
+from mlflow_oidc_auth.accounts.web import one_user, told_as_role, user_called
+from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
+from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound
+from mlflow_oidc_auth.grants.listing import GrantListing, Holders, ListedGrant
+from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_know, may_share
+from mlflow_oidc_auth.grants.store import GivenBy, Grantee, GrantStore, Named, Shareable
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung, Verdict
+from mlflow_oidc_auth.web.json_api import add_json_route, asker, json_answer
+from mlflow_oidc_auth.web.json_body import body_texts, query_texts, quoted
+
+OWN_ROLE = 0
+"""The id of the role that holds a user's own grants; groups and teams count from 1."""
+
+
+class Resources(Protocol):
+    """What MLflow knows of its resources (`bridge/lookups.py`)."""
+
+    def find(self, kind: Kind, key: str) -> Shareable | None:
+        """The resource of this kind with this id or name."""
+
+    def names(self, resources: Collection[Resource]) -> Mapping[Resource, Named]:
+        """The name and true kind of each that is there."""
+
+
+class Judging(Protocol):
+    """The expression that every check uses (`bridge/judge.py`)."""
+
+    def level_on(
+        self, user_id: int, group_ids: Iterable[int], resource: Resource, now: datetime
+    ) -> tuple[Level, Rung] | None:
+        """The level a user has on one resource and the rung that gave it; `None` if there is no such resource."""
+
+
+def grants_api(
+    *,
+    grants: GrantStore,
+    listing: GrantListing,
+    users: UserStore,
+    groups: GroupStore,
+    resources: Resources,
+    judge: Judging,
+    clock: Callable[[], datetime],
+) -> flask.Blueprint:
+    """The blueprint; register it under the static prefix."""
+    told = _ToldGrants(listing, users, groups, resources, clock)
+    ours = _GrantsApi(grants, users, groups, resources, judge, clock)
+    blueprint = flask.Blueprint("oidc_auth_grants", __name__)
+    add_json_route(blueprint, "GET", "3.0/mlflow/users/current/permissions", told.current)
+    add_json_route(blueprint, "GET", "3.0/mlflow/users/permissions/list", told.listed)
+    add_json_route(blueprint, "GET", "3.0/mlflow/users/roles/list", told.roles)
+    add_json_route(blueprint, "GET", "3.0/mlflow/users/permissions/get", ours.get)
+    add_json_route(blueprint, "POST", "3.0/mlflow/users/permissions/grant", ours.grant)
+    add_json_route(blueprint, "POST", "3.0/mlflow/users/permissions/revoke", ours.revoke)
+    return blueprint
+
+
+@dataclass(frozen=True, slots=True)
+class _GrantsApi:
+    """One user's level on one resource: asked for, given, taken away."""
+
+    grants: GrantStore
+    users: UserStore
+    groups: GroupStore
+    resources: Resources
+    judge: Judging
+    clock: Callable[[], datetime]
+
+    def get(self) -> flask.Response:
+        """The level of a user on a resource. `allowed` means USE, as in MLflow."""
+        me, sent = asker(), query_texts("username", "resource_type", "resource_id")
+        kind, key = _named_resource(sent)
+        if login_name(sent["username"]) == me.username:
+            level = self._level_asked(me, kind, key, may_know)[1]
+        else:
+            on, _ = self._level_asked(me, kind, key, may_share)
+            level = self._level_of(user_called(self.users, sent["username"]), on.resource)
+        return json_answer({"allowed": level >= Level.USE, "permission": level.name})
+
+    def grant(self) -> flask.Response:
+        """Make a level what the user's own grant on the resource says, without an end."""
+        me, sent = asker(), body_texts("username", "resource_type", "resource_id", "permission")
+        level, (kind, key) = _level(sent["permission"]), _named_resource(sent)
+        on, to = self._about(me, kind, key, sent["username"])
+        self.grants.give(on, to, level, by=_given_by(me), now=self.clock())
+        return json_answer({})
+
+    def revoke(self) -> flask.Response:
+        """Take the user's own grant on the resource away."""
+        me, sent = asker(), body_texts("username", "resource_type", "resource_id")
+        kind, key = _named_resource(sent)
+        on, of = self._about(me, kind, key, sent["username"])
+        self.grants.take_away(on, of, by=_given_by(me), now=self.clock())
+        return json_answer({})
+
+    def _about(self, me: Identity, kind: Kind, key: str, username: str) -> tuple[Shareable, Grantee]:
+        """SECURITY: the resource first; only who manages it is told whether a username exists."""
+        on, _ = self._level_asked(me, kind, key, may_share)
+        user = user_called(self.users, username)
+        return on, Grantee(user.id, user.username)
+
+    def _level_asked(
+        self, me: Identity, kind: Kind, key: str, rule: Callable[[Giver, Kind], Verdict]
+    ) -> tuple[Shareable, Level]:
+        """The resource and the asker's level on it, if the rule lets them ask.
+
+        Raises:
+            Forbidden: it does not; hidden and missing are one.
+            NotFound: there is no such resource, and an admin asks.
+        """
+        on = self.resources.find(kind, key)
+        level = Level.NO_PERMISSIONS if on is None else self._level(me.user_id, me.is_admin, me.group_ids, on.resource)
+        verdict = rule(Giver(level, me.is_admin), kind)
+        if not verdict:
+            raise Forbidden(verdict.sentence, detail=verdict.detail)
+        if on is None:
+            raise NotFound(f"There is no such {NOUNS[kind]}.")
+        return on, level
+
+    def _level_of(self, user: User, resource: Resource) -> Level:
+        return self._level(user.id, user.is_admin, {group.id for group in self.groups.of_user(user.id)}, resource)
+
+    def _level(self, user_id: int, is_admin: bool, group_ids: Iterable[int], resource: Resource) -> Level:
+        if is_admin:
+            return Level.MANAGE
+        found = self.judge.level_on(user_id, group_ids, resource, self.clock())
+        return Level.NO_PERMISSIONS if found is None else found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    """A group, team, or a user's own grants, with what was granted to it."""
+
+    told: dict[str, Any]
+    grants: list[tuple[ListedGrant, Kind]]
+
+
+@dataclass(frozen=True, slots=True)
+class _ToldGrants:
+    """What a user was granted, by themselves and through their groups."""
+
+    listing: GrantListing
+    users: UserStore
+    groups: GroupStore
+    resources: Resources
+    clock: Callable[[], datetime]
+
+    def current(self) -> flask.Response:
+        """The asker's own."""
+        me = asker()
+        return self._permissions(user_called(self.users, me.username), me)
+
+    def listed(self) -> flask.Response:
+        """A user's, as one list."""
+        me = asker()
+        return self._permissions(one_user(self.users, me, query_texts("username")["username"]), me)
+
+    def roles(self) -> flask.Response:
+        """A user's, role by role."""
+        me = asker()
+        user = one_user(self.users, me, query_texts("username")["username"])
+        return json_answer({"roles": [_told_role(role) for role in self._roles(user, all_of_it=me.is_admin)]})
+
+    def _permissions(self, user: User, me: Identity) -> flask.Response:
+        rows = [row for role in self._roles(user, all_of_it=me.is_admin) for row in _told_rows(role)]
+        return json_answer({"is_admin": user.is_admin, "permissions": rows})
+
+    def _roles(self, user: User, *, all_of_it: bool) -> Iterable[_Role]:
+        """The user's own role where it holds something, then their groups."""
+        groups = self.groups.of_user(user.id)
+        holders = Holders(user.id, frozenset(group.id for group in groups))
+        found = self.listing.find(self.clock(), holders=holders)
+        shown = self._with_kinds(found if all_of_it else _not_hidden(found))
+        of: dict[int | None, list[tuple[ListedGrant, Kind]]] = {}
+        for grant, kind in shown:
+            of.setdefault(grant.group_id, []).append((grant, kind))
+        if None in of:
+            yield _Role(_own_role(user), of[None])
+        for group in groups:
+            yield _Role(told_as_role(group), of.get(group.id, []))
+
+    def _with_kinds(self, grants: Collection[ListedGrant]) -> list[tuple[ListedGrant, Kind]]:
+        """With the true kind of each; grants on what is gone are left out."""
+        names = self.resources.names([_on(grant) for grant in grants if not grant.is_pattern])
+        return [
+            (grant, grant.kind if grant.is_pattern else names[_on(grant)].kind)
+            for grant in grants
+            if grant.is_pattern or _on(grant) in names
+        ]
+
+
+def _named_resource(sent: Mapping[str, str]) -> tuple[Kind, str]:
+    """The resource that a request names.
+
+    Raises:
+        BadRequest: the kind carries no grants here, or the id cannot be one.
+    """
+    type_, key = sent["resource_type"], sent["resource_id"]
+    try:
+        kind = Kind(type_)
+    except ValueError:
+        raise BadRequest(
+            f"There are no permissions on {quoted(type_)} here, only on {', '.join(Kind)}. "
+            "What lies in an experiment, such as runs and traces, follows the experiment."
+        ) from None
+    if key == "*":
+        raise BadRequest(f"Name one {NOUNS[kind]}: what '*' stands for cannot be granted here.")
+    if kind is Kind.EXPERIMENT and not _is_number(key):
+        raise BadRequest(f"An experiment is named by its id, a whole number; {quoted(key)} is none.")
+    return kind, key
+
+
+def _is_number(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _level(name: str) -> Level:
+    try:
+        return Level.parse(name)
+    except ValueError:
+        levels = ", ".join(level.name for level in Level)
+        raise BadRequest(f"{quoted(name)} is no permission; choose one of {levels}.") from None
+
+
+def _given_by(me: Identity) -> GivenBy:
+    return GivenBy(me.username, me.is_admin, me.user_id, me.group_ids)
+
+
+def _on(grant: ListedGrant) -> Resource:
+    return Resource(grant.kind, grant.on)
+
+
+def _not_hidden(grants: Iterable[ListedGrant]) -> list[ListedGrant]:
+    """Without grants that say NO_PERMISSIONS, and those on a resource that such a one of the user's own hides."""
+    every = list(grants)
+    hiding = [grant for grant in every if grant.level is Level.NO_PERMISSIONS]
+    hidden = {_on(grant) for grant in hiding if grant.user_id is not None and not grant.is_pattern}
+    return [
+        grant
+        for grant in every
+        if grant.level is not Level.NO_PERMISSIONS and (grant.is_pattern or _on(grant) not in hidden)
+    ]
+
+
+def _own_role(user: User) -> dict[str, Any]:
+    return {
+        "id": OWN_ROLE,
+        "name": f"__user_{user.id}__",
+        "workspace": DEFAULT_WORKSPACE,
+        "description": "What this user was granted by name.",
+    }
+
+
+def _told_role(role: _Role) -> dict[str, Any]:
+    """WIRE: MLflow's shape of a role."""
+    permissions = [
+        {"id": grant.id, "role_id": role.told["id"]} | _told_grant(grant, kind) for grant, kind in role.grants
+    ]
+    return role.told | {"permissions": permissions}
+
+
+def _told_rows(role: _Role) -> list[dict[str, Any]]:
+    """WIRE: MLflow's shape of a user's permissions."""
+    told = {"role_id": role.told["id"], "role_name": role.told["name"], "workspace": role.told["workspace"]}
+    return [told | _told_grant(grant, kind) for grant, kind in role.grants]
+
+
+def _told_grant(grant: ListedGrant, kind: Kind) -> dict[str, Any]:
+    return {"resource_type": str(kind), "resource_pattern": grant.on, "permission": grant.level.name}
