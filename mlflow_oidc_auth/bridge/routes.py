@@ -6,6 +6,7 @@ therefore lists as `UNKNOWN`, which no entry of the table can match, instead of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -28,7 +29,39 @@ def served(fastapi_app: FastAPI, flask_app: Flask, static_prefix: str = "") -> f
     prefix = static_prefix.rstrip("/")
     found = {*_flask(flask_app), *_native(fastapi_app.router.routes, flask_app)}
     found.update(_low_priority(fastapi_app.router))
-    return frozenset(Served(item.method, _without(prefix, item.path), item.by) for item in found)
+    return frozenset(Served(item.method, without_prefix(prefix, item.path), item.by) for item in found)
+
+
+def graphql_fields() -> frozenset[str]:
+    """The fields of MLflow's GraphQL schema that run code of MLflow's, such as `Query.mlflowGetRun`.
+
+    These are all that a document may start from, and of the others those with a resolver of their own.
+    """
+    from mlflow.server.graphql.graphql_schema_extensions import schema
+
+    live = schema.graphql_schema
+    roots = {"Query": live.query_type, "Mutation": live.mutation_type, "Subscription": live.subscription_type}
+    fields = {f"{name}.{field}" for name, type_ in roots.items() if type_ for field in type_.fields}
+    for name, type_ in live.type_map.items():
+        if type_ not in roots.values() and not name.startswith("__"):
+            fields |= {f"{name}.{field}" for field, at in getattr(type_, "fields", {}).items() if _resolves(at)}
+    return frozenset(fields)
+
+
+def _resolves(field: Any) -> bool:
+    """Whether a field does more than to read an attribute, for which graphene makes a partial function."""
+    resolver = getattr(field, "resolve", None)
+    return resolver is not None and not isinstance(resolver, functools.partial)
+
+
+def is_flask_mount(mount: Mount, flask_app: Flask) -> bool:
+    """Whether this is the mount that takes every path to Flask."""
+    return getattr(mount.app, "app", None) is flask_app and not mount.path
+
+
+def without_prefix(prefix: str, path: str) -> str:
+    """The path as entries spell it. MLflow's native artifact routes have no prefix, even where others do."""
+    return path[len(prefix) :] if prefix and path.startswith(f"{prefix}/") else path
 
 
 def _flask(app: Flask) -> Iterator[Served]:
@@ -63,7 +96,7 @@ def _native_route(route: Any, flask_app: Flask, above: str) -> Iterator[Served]:
 
 
 def _mount(mount: Mount, flask_app: Flask, path: str) -> Iterator[Served]:
-    if getattr(mount.app, "app", None) is flask_app and not path:
+    if is_flask_mount(mount, flask_app) and not path:
         return
     if mount.routes:
         yield from _native(mount.routes, flask_app, path)
@@ -76,7 +109,3 @@ def _low_priority(router: Any) -> Iterator[Served]:
     routes = router._iter_low_priority_routes() if hasattr(router, "_iter_low_priority_routes") else ()
     for route in routes:
         yield Served("MOUNT", str(getattr(route, "path", "") or repr(route)), FASTAPI)
-
-
-def _without(prefix: str, path: str) -> str:
-    return path[len(prefix) :] if prefix and path.startswith(f"{prefix}/") else path

@@ -14,8 +14,6 @@ Levels: READ see, search, download; EDIT log, tag, rename, create inside; MANAGE
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from mlflow_oidc_auth.operations.requirements import (
     Admin,
     AdminsOnlySet,
