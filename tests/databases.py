@@ -35,6 +35,7 @@ class Databases:
         self._postgres: _Postgres | None = None
         self._templates: dict[Backend, str] = {}
         self._mlflow_templates: dict[Backend, str] = {}
+        self._full_templates: dict[Backend, str] = {}
         self._count = 0
 
     def empty(self, backend: Backend) -> str:
@@ -71,6 +72,19 @@ class Databases:
             self._mlflow_templates[backend] = self.empty(backend)
             _migrate_mlflow(self._mlflow_templates[backend])
         return self._copy(backend, self._mlflow_templates[backend])
+
+    def with_mlflow(self, backend: Backend) -> str:
+        """The address of a new database with MLflow's tables and ours beside.
+
+        Raises:
+            PostgresMissing: there is no PostgreSQL here.
+        """
+        if backend not in self._full_templates:
+            self._full_templates[backend] = self.of_mlflow(backend)
+            engine = build_engine(self._full_templates[backend])
+            migrate(engine)
+            engine.dispose()
+        return self._copy(backend, self._full_templates[backend])
 
     def postgres_log(self) -> str:
         """What the cluster logged; each line begins with `<database>:`."""
