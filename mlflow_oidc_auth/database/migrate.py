@@ -61,13 +61,22 @@ def migrate(engine: sa.Engine) -> None:
     with engine.connect() as connection, connection.begin():
         _lock(connection)
         version = present(connection)
-        if version is not None and version not in _known():
-            raise StartRefused(
-                f"This database has permission tables of a newer release (version {version}; this release knows "
-                f"{head()}). Install that release again, or restore a backup made before it."
-            )
+        refuse_newer(version)
         if version != head():
             command.upgrade(_config(connection), "head")
+
+
+def refuse_newer(version: str | None) -> None:
+    """Whether this release can work with a database of this schema, or bring it to its own.
+
+    Raises:
+        StartRefused: the database was migrated by a newer release.
+    """
+    if version is not None and version not in _known():
+        raise StartRefused(
+            f"This database has permission tables of a newer release (version {version}; this release knows "
+            f"{head()}). Install that release again, or restore a backup made before it."
+        )
 
 
 def _known() -> set[str]:

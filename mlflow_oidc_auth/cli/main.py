@@ -1,0 +1,78 @@
+"""The command itself, and those of its commands that are one call."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from mlflow_oidc_auth.cli.accounts import groups, tokens, users
+from mlflow_oidc_auth.cli.check import check
+from mlflow_oidc_auth.cli.database import database_option, opened
+from mlflow_oidc_auth.cli.grants import grants
+from mlflow_oidc_auth.errors import Refusal, StartRefused
+
+
+class _Command(click.Group):
+    """Turns refusals into sentences on stderr and exit code 1. (2 is for a command line that makes no sense.)"""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except StartRefused as refused:
+            raise click.ClickException("\n".join(refused.sentences)) from None
+        except Refusal as refusal:
+            raise click.ClickException(refusal.message) from None
+
+
+@click.group(cls=_Command, name="mlflow-oidc-auth", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mlflow-oidc-auth")
+def main() -> None:
+    """A multi-user MLflow tracking server: start it with `mlflow server --app-name oidc-auth`."""
+
+
+@main.group()
+def db() -> None:
+    """The permission tables in MLflow's database."""
+
+
+@db.command()
+@database_option
+def upgrade(uri: str) -> None:
+    """Bring the permission tables to this release's schema, as a server does at its start."""
+    from mlflow_oidc_auth.database.migrate import head, migrate
+
+    with opened(uri, migrated=False) as engine:
+        migrate(engine)
+    click.echo(f"The permission tables are at schema {head()}.")
+
+
+@main.command()
+def settings() -> None:
+    """Print the reference of all settings, in Markdown."""
+    from mlflow_oidc_auth.settings import settings_page
+
+    click.echo(settings_page(), nl=False)
+
+
+@main.command()
+def operations() -> None:
+    """Print what the installed MLflow serves and the operations table lacks."""
+    from mlflow_oidc_auth.bridge.operations_report import report
+
+    click.echo(report())
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address to listen on.")
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(0, 65535), help="The port to listen on.")
+@click.option("--keycloak-url", metavar="URL", help="Use this Keycloak instead of the embedded login service.")
+def demo(host: str, port: int, keycloak_url: str | None) -> None:
+    """Start a server to try out, with people who can log in. Not for production."""
+    from mlflow_oidc_auth.demo.main import run
+
+    sys.exit(run(host, port, keycloak_url))
+
+
+for command in (check, users, groups, grants, tokens):
+    main.add_command(command)
