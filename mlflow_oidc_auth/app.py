@@ -2,6 +2,10 @@
 
 Importing this module has no side effects; MLflow's parent process imports it too. Each worker then calls
 `create_app`, which refuses what cannot be served before it opens anything.
+
+The order is part of the contract: settings and stores are refused first; MLflow's stores are opened, and
+migrate themselves, before our tables; listeners are attached only then, so that all of it runs as the server
+itself; the routes are read last, when they are all there.
 """
 
 from __future__ import annotations
@@ -9,18 +13,52 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+import flask
+import sqlalchemy as sa
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from mlflow_oidc_auth.accounts.groups import GroupStore
+from mlflow_oidc_auth.accounts.users import UserStore
+from mlflow_oidc_auth.accounts.web import accounts_api
+from mlflow_oidc_auth.bridge.answers import Answers
+from mlflow_oidc_auth.bridge.asgi import GatedServer
+from mlflow_oidc_auth.bridge.flask_side import FlaskSide
+from mlflow_oidc_auth.bridge.judge import Judge
+from mlflow_oidc_auth.bridge.lookups import ResourceLookup
+from mlflow_oidc_auth.bridge.ownership import Ownership
+from mlflow_oidc_auth.bridge.routing import LiveRoutes
+from mlflow_oidc_auth.bridge.row_filter import RowFilter
+from mlflow_oidc_auth.bridge.server import mlflow_server, refuse_other_servers, static_prefix
+from mlflow_oidc_auth.bridge.stores import build_stores, refuse_unserved_stores
+from mlflow_oidc_auth.credentials import Credentials
+from mlflow_oidc_auth.database.engine import build_engine
+from mlflow_oidc_auth.database.migrate import migrate
 from mlflow_oidc_auth.errors import StartRefused
-
-if TYPE_CHECKING:
-    import flask
-    import sqlalchemy as sa
-    from starlette.types import ASGIApp
-
-    from mlflow_oidc_auth.settings import Settings
+from mlflow_oidc_auth.gate import Gate
+from mlflow_oidc_auth.grants.listing import GrantListing
+from mlflow_oidc_auth.grants.pages import permissions_pages
+from mlflow_oidc_auth.grants.store import GrantStore
+from mlflow_oidc_auth.grants.web import grants_api
+from mlflow_oidc_auth.login.addresses import origin_of
+from mlflow_oidc_auth.login.attempts import LoginAttempts
+from mlflow_oidc_auth.login.provider import Provider
+from mlflow_oidc_auth.login.sessions import SessionStore
+from mlflow_oidc_auth.login.web import login_pages
+from mlflow_oidc_auth.operations.ours import OURS
+from mlflow_oidc_auth.operations.table import TABLE
+from mlflow_oidc_auth.permissions.creating import CreatePolicy
+from mlflow_oidc_auth.permissions.resolver import Resolver
+from mlflow_oidc_auth.settings import Settings, read_settings
+from mlflow_oidc_auth.tokens import rules as token_rules
+from mlflow_oidc_auth.tokens.store import TokenStore
+from mlflow_oidc_auth.tokens.web import token_api
+from mlflow_oidc_auth.web.health import health_probes
+from mlflow_oidc_auth.web.page import Pages, menu_tag
 
 _logger = logging.getLogger(__name__)
 
@@ -35,99 +73,132 @@ def create_app() -> ASGIApp:
         SystemExit: it cannot start; the sentences on standard error say how to mend it.
     """
     try:
-        return build(os.environ)
+        return _build(os.environ)
     except StartRefused as refusal:
         for sentence in refusal.sentences:
             print(f"mlflow-oidc-auth cannot start: {sentence}", file=sys.stderr)
         sys.exit(STARTUP_FAILURE)
 
 
-def build(environ: Mapping[str, str]) -> ASGIApp:
-    """The application for one process.
-
-    Raises:
-        StartRefused: settings or environment do not allow a start.
-    """
-    from mlflow_oidc_auth.bridge.server import refuse_other_servers
-    from mlflow_oidc_auth.bridge.stores import build_stores, refuse_unserved_stores
-    from mlflow_oidc_auth.database.engine import build_engine
-    from mlflow_oidc_auth.database.migrate import migrate
-    from mlflow_oidc_auth.settings import read_settings
-
+def _build(environ: Mapping[str, str]) -> ASGIApp:
     settings = read_settings(environ)
     logging.getLogger("mlflow_oidc_auth").setLevel(settings.log_level)
     refuse_other_servers(environ)
     engine = build_engine(refuse_unserved_stores(environ))
     build_stores()
     migrate(engine)
-    _attach_to_stores(engine, settings)
-    return _serve(engine, settings)
-
-
-def _attach_to_stores(engine: sa.Engine, settings: Settings) -> None:
-    """From here on MLflow's rows are filtered, and what is made has an owner."""
-    from mlflow_oidc_auth.bridge.ownership import Ownership
-    from mlflow_oidc_auth.bridge.row_filter import RowFilter
-    from mlflow_oidc_auth.permissions.resolver import Resolver
-
     RowFilter(Resolver(engine, settings.default_mlflow_permission)).attach()
     Ownership().attach()
+    return _serve(_Parts.of(engine, settings, static_prefix(environ)))
 
 
-def _serve(engine: sa.Engine, settings: Settings) -> ASGIApp:
-    """Join gate, pages and MLflow's applications."""
-    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What more than one part is made of."""
 
-    from mlflow_oidc_auth.bridge.answers import Answers
-    from mlflow_oidc_auth.bridge.asgi import GatedServer
-    from mlflow_oidc_auth.bridge.flask_side import FlaskSide
-    from mlflow_oidc_auth.bridge.judge import Judge
-    from mlflow_oidc_auth.bridge.routing import LiveRoutes
-    from mlflow_oidc_auth.bridge.server import mlflow_server, static_prefix
-    from mlflow_oidc_auth.credentials import Credentials
-    from mlflow_oidc_auth.gate import Gate
-    from mlflow_oidc_auth.login.addresses import origin_of
-    from mlflow_oidc_auth.login.sessions import SessionStore
-    from mlflow_oidc_auth.operations.ours import OURS
-    from mlflow_oidc_auth.operations.table import TABLE
-    from mlflow_oidc_auth.permissions.creating import CreatePolicy
-    from mlflow_oidc_auth.tokens.store import TokenStore
-    from mlflow_oidc_auth.web.page import Pages, menu_tag
+    engine: sa.Engine
+    settings: Settings
+    prefix: str
+    pages: Pages
+    users: UserStore
+    groups: GroupStore
+    sessions: SessionStore
+    tokens: TokenStore
+    grants: GrantStore
+    judge: Judge
 
-    prefix = static_prefix()
-    server = mlflow_server()
-    pages = Pages(static_prefix=prefix)
-    answers = Answers(pages, prefix)
-    sessions = SessionStore(
-        engine,
-        settings.secret_key.get_secret_value(),
-        timedelta(seconds=settings.session_idle_seconds),
-        timedelta(seconds=settings.session_cookie_max_age_seconds),
-    )
-    tokens = TokenStore(engine, settings.max_tokens_per_user, settings.max_login_age)
-    judge = Judge(engine, settings.default_mlflow_permission)
-    gate = Gate(judge, CreatePolicy(settings.restrict_resource_creation))
+    @classmethod
+    def of(cls, engine: sa.Engine, settings: Settings, prefix: str) -> _Parts:
+        default = settings.default_mlflow_permission
+        login_age = timedelta(days=settings.max_login_age_days) if settings.max_login_age_days else None
+        return cls(
+            engine=engine,
+            settings=settings,
+            prefix=prefix,
+            pages=Pages(static_prefix=prefix),
+            users=UserStore(engine),
+            groups=GroupStore(engine),
+            sessions=SessionStore(
+                engine,
+                settings.secret_key.get_secret_value(),
+                idle=timedelta(seconds=settings.session_idle_seconds),
+                absolute=timedelta(seconds=settings.session_cookie_max_age_seconds),
+            ),
+            tokens=TokenStore(engine, settings.max_tokens_per_user, login_age),
+            grants=GrantStore(engine, default),
+            judge=Judge(engine, default),
+        )
 
-    menu = menu_tag(prefix) if settings.extend_mlflow_menu else ""
+
+def _serve(parts: _Parts) -> ASGIApp:
+    """MLflow's applications with our pages on them, and the gate in front."""
+    settings, server = parts.settings, mlflow_server()
+    gate = Gate(parts.judge, CreatePolicy(settings.restrict_resource_creation))
+    answers = Answers(parts.pages, parts.prefix)
+    menu = menu_tag(parts.prefix) if settings.extend_mlflow_menu else ""
     FlaskSide(gate, answers, menu).attach(server.flask_app)
-    _register_pages(server.flask_app, engine, settings, pages, sessions, tokens, judge, prefix)
-    routes = LiveRoutes(server.fastapi_app, server.flask_app, prefix, (*TABLE, *OURS))
+    for blueprint in _blueprints(parts):
+        server.flask_app.register_blueprint(blueprint, url_prefix=parts.prefix or None)
+    routes = LiveRoutes(server.fastapi_app, server.flask_app, parts.prefix, (*TABLE, *OURS))
     for served in routes.unlisted():
-        _logger.warning("%s %s is not listed and refused to everybody but admins.", served.method, served.path)
-
+        _logger.warning("%s %s is not listed: refused to everybody but admins", served.method, served.path)
     gated = GatedServer(
         server.fastapi_app,
         routes=routes,
-        credentials=Credentials(tokens, sessions, settings.session_cookie_name),
+        credentials=Credentials(parts.tokens, parts.sessions, settings.session_cookie_name),
         gate=gate,
         answers=answers,
-        prefix=prefix,
+        prefix=parts.prefix,
         own_origin=origin_of(settings.oidc_redirect_uri) if settings.oidc_redirect_uri else None,
     )
+    return _behind_proxies(gated, settings)
+
+
+def _behind_proxies(server: ASGIApp, settings: Settings) -> ASGIApp:
+    """Behind the proxies we trust, the client's address and scheme are what they say."""
     if not settings.trusted_proxies:
-        return gated
-    return ProxyHeadersMiddleware(gated, [str(network) for network in settings.trusted_proxies])  # type: ignore[arg-type,return-value]
+        return server
+    networks = [str(network) for network in settings.trusted_proxies]
+    return ProxyHeadersMiddleware(server, trusted_hosts=networks)  # type: ignore[arg-type,return-value]
 
 
-def _register_pages(app: flask.Flask, *parts: object) -> None:
-    """Our pages and JSON, on MLflow's Flask application and so behind the same gate."""
+def _blueprints(parts: _Parts) -> Iterator[flask.Blueprint]:
+    """Our pages and JSON."""
+    settings = parts.settings
+    lookup = ResourceLookup(parts.engine)
+    yield health_probes(parts.engine)
+    yield login_pages(
+        provider=Provider(settings),
+        sessions=parts.sessions,
+        attempts=LoginAttempts(parts.engine),
+        users=parts.users,
+        settings=settings,
+        pages=parts.pages,
+        static_prefix=parts.prefix,
+    )
+    yield token_api(store=parts.tokens, max_days=settings.max_token_days, clock=_now)
+    yield accounts_api(users=parts.users, groups=parts.groups)
+    yield grants_api(
+        grants=parts.grants,
+        listing=GrantListing(parts.engine),
+        users=parts.users,
+        groups=parts.groups,
+        resources=lookup,
+        judge=parts.judge,
+        clock=_now,
+    )
+    yield permissions_pages(
+        pages=parts.pages,
+        tokens=parts.tokens,
+        rule=token_rules,
+        grants=parts.grants,
+        groups=parts.groups,
+        names=lookup.names,
+        settings=settings,
+        clock=_now,
+        static_prefix=parts.prefix,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -18,7 +18,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Protocol, assert_never
 
-from mlflow_oidc_auth.errors import Forbidden
+from mlflow_oidc_auth.errors import BadRequest, Forbidden
 from mlflow_oidc_auth.operations.requirements import (
     Admin,
     AdminsOnlySet,
@@ -224,8 +224,11 @@ def demand(verdict: Verdict) -> None:
     """Stop what is refused.
 
     Raises:
-        Forbidden: it is.
+        BadRequest: it is, since the request names nothing that could be judged.
+        Forbidden: it is, for any other reason.
     """
+    if verdict.reason is Reason.NO_TARGET:
+        raise BadRequest(verdict.sentence)
     if not verdict:
         raise Forbidden(verdict.sentence, detail=f"{verdict.reason}: {verdict.detail}".rstrip(": "))
 

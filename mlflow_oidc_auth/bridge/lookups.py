@@ -68,13 +68,11 @@ def _experiments(connection: sa.Connection, resources: Iterable[Resource]) -> di
     if not numbers:
         return {}
     row = r.experiments.alias("vis_experiments")
-    statement = sa.select(row.c.experiment_id, row.c.name).where(row.c.experiment_id.in_(numbers))
-    names = {found.experiment_id: found.name for found in connection.execute(statement)}
-    return {
-        resource: Named(Kind.EXPERIMENT, names[resource.experiment_id])
-        for resource in wanted
-        if resource.experiment_id in names
-    }
+    statement = sa.select(row.c.experiment_id, row.c.name, row.c.lifecycle_stage == "deleted").where(
+        row.c.experiment_id.in_(numbers)
+    )
+    found = {id_: Named(Kind.EXPERIMENT, name, deleted) for id_, name, deleted in connection.execute(statement)}
+    return {resource: found[resource.experiment_id] for resource in wanted if resource.experiment_id in found}
 
 
 def _named(connection: sa.Connection, resources: Iterable[Resource]) -> dict[Resource, Named]:

@@ -41,10 +41,14 @@ class Shareable:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a resource is called and which kind it is: grants alone do not tell a model from a prompt."""
+    """What a resource is called and which kind it is: grants alone do not tell a model from a prompt.
+
+    `deleted`: it is in MLflow's bin, where no page of MLflow shows it.
+    """
 
     kind: Kind
     name: str
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
