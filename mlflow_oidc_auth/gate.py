@@ -215,7 +215,8 @@ class Gate:
             if level is not None and level < Level.READ:
                 yield _refused(
                     Reason.NAME_TAKEN,
-                    f"This name cannot be used for your {noun}: choose another name, or ask an MLflow admin for access.",
+                    f"This name cannot be used for your {noun}: choose another name, or ask an MLflow admin for "
+                    "access.",
                     detail=f"name {name[:64]!r} is somebody else's",
                 )
 

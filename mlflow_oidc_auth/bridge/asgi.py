@@ -19,6 +19,7 @@ import anyio.to_thread
 import sqlalchemy as sa
 from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth import context
 from mlflow_oidc_auth.bridge.answers import Answers, send_response
@@ -89,6 +90,9 @@ class GatedServer:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = Caller.of(scope, get_route_path(scope), self._prefix)
+        if self._prefix and caller.path in ("/", self._prefix) and not caller.writes:
+            await send_response(Response(status=302, headers={"Location": f"{self._prefix}/"}), send, head=True)
+            return
         try:
             passage = await self._admit(scope, caller)
             receive = await self._read_body(passage, receive)
