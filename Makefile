@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export VENV
 
-.PHONY: help demo test lint format lock wheel clean
+.PHONY: help demo test lint format operations docs lock wheel clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ lint: $(INSTALLED) ## ruff, mypy and import-linter alone
 format: $(INSTALLED) ## Lay out the code as the lint wants it
 	@$(BIN)/python -m ruff check --fix-only .
 	@$(BIN)/python -m ruff format .
+
+operations: $(INSTALLED) ## What the installed MLflow serves and the operations table lacks
+	@$(BIN)/mlflow-oidc-auth operations
+
+docs: $(INSTALLED) ## Write docs/settings.md from the settings themselves
+	@$(BIN)/mlflow-oidc-auth settings > docs/settings.md
 
 lock: $(INSTALLED) ## Choose the newest versions again and write requirements.lock and requirements-server.lock
 	@scripts/lock.sh

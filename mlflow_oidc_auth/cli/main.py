@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -65,13 +66,14 @@ def operations() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address to listen on.")
-@click.option("--port", default=5000, show_default=True, type=click.IntRange(0, 65535), help="The port to listen on.")
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="The port to listen on.")
 @click.option("--keycloak-url", metavar="URL", help="Use this Keycloak instead of the embedded login service.")
-def demo(host: str, port: int, keycloak_url: str | None) -> None:
+@click.option("--keep", metavar="FOLDER", type=click.Path(path_type=Path), help="Keep the data there.")
+def demo(host: str, port: int, keycloak_url: str | None, keep: Path | None) -> None:
     """Start a server to try out, with people who can log in. Not for production."""
     from mlflow_oidc_auth.demo.main import run
 
-    sys.exit(run(host, port, keycloak_url))
+    sys.exit(run(host, port, keycloak_url, keep))
 
 
 for command in (check, users, groups, grants, tokens):

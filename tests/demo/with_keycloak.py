@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from mlflow_oidc_auth.demo import run
-from mlflow_oidc_auth.demo.command import PORT, PROVIDER_PORT
+from mlflow_oidc_auth.demo.main import PORT, PROVIDER_PORT, run
 from mlflow_oidc_auth.demo.ports import free_port
 from mlflow_oidc_auth.demo.tracking_server import PREFIX
 from tests.provider import Keycloak, KeycloakMissing
