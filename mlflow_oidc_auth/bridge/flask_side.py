@@ -22,7 +22,7 @@ from mlflow_oidc_auth import context
 from mlflow_oidc_auth.bridge.answers import Answers
 from mlflow_oidc_auth.bridge.messages import FlaskReading, StrictJSONProvider, message_classes
 from mlflow_oidc_auth.bridge.passage import Passage, running
-from mlflow_oidc_auth.bridge.row_filter import UnfilteredRead
+from mlflow_oidc_auth.bridge.tripwire import StoppedStatement
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, Refusal, Unavailable
 from mlflow_oidc_auth.gate import Gate, creates, demand
 
@@ -57,7 +57,7 @@ class FlaskSide:
         app.before_request_funcs.setdefault(None, []).insert(0, self._before)
         app.after_request(self._after)
         app.register_error_handler(Refusal, self._refuse)
-        app.register_error_handler(UnfilteredRead, self._stop)
+        app.register_error_handler(StoppedStatement, self._stop)
         app.register_error_handler(sa.exc.DBAPIError, self._store_fails)
         app.register_error_handler(sa.exc.TimeoutError, self._store_fails)
 
@@ -109,7 +109,7 @@ class FlaskSide:
         answer: Response = self._answers.to(refusal, passage.caller)
         return flask.Response(answer.get_data(), answer.status_code, dict(answer.headers))
 
-    def _stop(self, error: UnfilteredRead) -> flask.Response:
+    def _stop(self, error: StoppedStatement) -> flask.Response:
         return self._refuse(Refusal("The server stopped this request. Tell an MLflow admin.", detail=str(error)))
 
     def _store_fails(self, error: Exception) -> flask.Response:
