@@ -4,13 +4,12 @@ What it does: `do_orm_execute` adds one criterion for each of MLflow's mapped cl
 statement that runs under a :class:`~mlflow_oidc_auth.context.Filtered` view; without any view no row
 is selected. Searches, page tokens, counts, by-name look-ups and GraphQL are right by construction.
 
-What it must never do: filter a write (the gate decides those; a filtered write would say 200 and do
-nothing), or read who is asking when a criterion is built. Criteria are built once per process and shape;
-the identity is read when the statement runs, through bind parameters.
+What it must never do: read who is asking when a criterion is built. Criteria are built once per process
+and shape; the identity is read when the statement runs, through bind parameters.
 
-The tripwire: each criterion carries a mark, and a filtered statement that reads a resource table without
-its mark raises instead of running. On SQLAlchemy 2.0 MLflow's trace search slipped past the criteria;
-the tripwire turns such a leak into an error.
+The tripwire (`bridge/tripwire.py`): a statement that reads a resource table without its criterion, or
+writes to one, is stopped. Criteria that SQLAlchemy does not apply (a joined eager load that the statement
+does not name, a refresh of one row) end there too: nothing of what MLflow reads under a filter does that.
 
 How it stays fast: a person's grants are read once per request and named literally (`Sight`); only a
 person with more than a thousand gets the correlated expression that the gate uses.
@@ -19,8 +18,6 @@ person with more than a thousand gets the correlated expression that the gate us
 from __future__ import annotations
 
 import functools
-import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,26 +29,20 @@ from sqlalchemy.orm.util import LoaderCriteriaOption
 
 from mlflow_oidc_auth import context
 from mlflow_oidc_auth.bridge.resources import OWNERS, OfName, experiments, mapped, visible_row
+from mlflow_oidc_auth.bridge.tripwire import OURS, mark, stop_unmarked
 from mlflow_oidc_auth.database.engine import switch_jit_off
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE, Instant
 from mlflow_oidc_auth.permissions.resolver import READABLE, Asking, Resolver, Sight, code
 from mlflow_oidc_auth.vocabulary import Kind
 
-_logger = logging.getLogger(__name__)
-
-MANY_PATTERNS = 20
+MANY_PATTERNS = 16
 """More patterns than this are left to the correlated expression."""
 
 _NAMED = frozenset(table for table, owner in OWNERS.items() if isinstance(owner, OfName))
 
-_TABLE_WORDS = frozenset(OWNERS)
-_WORD = re.compile(r"\w+")
-
 _NOTHING = Sight((), (), (), default=False)
 
-
-class UnfilteredRead(RuntimeError):
-    """A statement would have read resource rows without the row filter; it did not run."""
+_NEVER = (0, "-", False)  # the first no characters of a name are no hyphen
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +83,17 @@ class RowFilter:
     # --- adding the criteria ---------------------------------------------------------------------
 
     def _on_orm_execute(self, state: orm.ORMExecuteState) -> None:
-        if not _is_filtered(context.view()) or not (state.is_select or state.is_update or state.is_delete):
+        if not state.is_select or state.is_column_load or not _is_filtered(context.view()):
             return
-        if state.is_column_load:  # a refresh of a row that was visible; its options came along
-            return
-        names = tables_of(state.statement)
-        of_experiments = self._shape(Kind.EXPERIMENT) if names - _NAMED else Shape()
-        of_names = self._shape(Kind.REGISTERED_MODEL) if names & _NAMED else Shape()
-        options = [self._option(name, of_experiments, of_names) for name in sorted(names)]
-        state.statement = state.statement.options(*options)
+        options = [self._option(name, self._shape(_kind_of(name))) for name in sorted(tables_of(state.statement))]
+        if options:
+            state.statement = state.statement.options(*options)
 
     def _shape(self, kind: Kind) -> Shape:
         sight = self.sight(kind)
         if sight is None or len(sight.patterns) > MANY_PATTERNS:
             return Shape(correlated=True)
-        return Shape(len(sight.patterns), sight.default)
+        return Shape(_rounded_up(len(sight.patterns)), sight.default)
 
     def sight(self, kind: Kind) -> Sight | None:
         """What the present view shows of a kind, read once per request; `None` if it is too much to name."""
@@ -120,36 +107,35 @@ class RowFilter:
 
     # --- building them, once per shape -----------------------------------------------------------
 
-    def _build_option(self, table: str, of_experiments: Shape, of_names: Shape) -> LoaderCriteriaOption:
+    def _build_option(self, table: str, shape: Shape) -> LoaderCriteriaOption:
         cls = self._classes[table]
         row_visible = visible_row(
             _Columns(cls),
             OWNERS[table],
-            functools.partial(self._experiment_visible, of_experiments),
-            functools.partial(self._name_visible, of_names),
+            functools.partial(self._experiment_visible, shape),
+            functools.partial(self._name_visible, shape),
         )
         # Each statement gets its own, loads of related rows too: what propagated would come twice.
-        return orm.with_loader_criteria(cls, sa.and_(_mark(table), row_visible), propagate_to_loaders=False)
+        return orm.with_loader_criteria(
+            cls, sa.and_(mark(table), row_visible), include_aliases=True, propagate_to_loaders=False
+        )
 
     def _experiment_visible(self, shape: Shape, experiment_id: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
         if not shape.correlated and not shape.patterns:
             return self._literal(Kind.EXPERIMENT, shape, experiment_id, None)
         row = experiments.alias("vis_experiments")
-        test = (
-            code(Kind.EXPERIMENT, row.c.experiment_id, row.c.name, self._asking()) >= READABLE
-            if shape.correlated
-            else self._literal(Kind.EXPERIMENT, shape, row.c.experiment_id, row.c.name)
-        )
+        if shape.correlated:
+            test = code(Kind.EXPERIMENT, row.c.experiment_id, row.c.name, self._asking()) >= READABLE
+        else:
+            test = self._literal(Kind.EXPERIMENT, shape, row.c.experiment_id, row.c.name)
         return sa.exists().where(row.c.experiment_id == experiment_id, test).correlate_except(row)
 
     def _name_visible(
         self, shape: Shape, workspace: sa.ColumnElement[Any], name: sa.ColumnElement[Any]
     ) -> sa.ColumnElement[bool]:
         if shape.correlated:
-            return code(Kind.REGISTERED_MODEL, name, name, self._asking(), workspace) >= READABLE
-        return sa.and_(
-            workspace == DEFAULT_WORKSPACE, self._literal(Kind.REGISTERED_MODEL, shape, name, name)
-        )
+            return sa.and_(code(Kind.REGISTERED_MODEL, name, name, self._asking(), workspace) >= READABLE)
+        return sa.and_(workspace == DEFAULT_WORKSPACE, self._literal(Kind.REGISTERED_MODEL, shape, name, name))
 
     def _literal(self, kind: Kind, shape: Shape, key: Any, name: Any) -> sa.ColumnElement[bool]:
         """`Sight.shows`, as SQL over values that are read when the statement runs."""
@@ -165,12 +151,15 @@ class RowFilter:
         return sa.or_(shown, sa.and_(sa.not_(hidden), sa.case(*tests, else_=default)))
 
     def _pattern_test(self, kind: Kind, place: int, name: Any) -> tuple[Any, Any]:
-        def prefix(sight: Sight) -> str:
-            return sight.patterns[place][0]
+        def pattern(sight: Sight) -> tuple[int, str, bool]:
+            if place >= len(sight.patterns):
+                return _NEVER
+            prefix, shows = sight.patterns[place]
+            return len(prefix), prefix, shows
 
-        length = self._late(kind, f"length_{place}", lambda sight: len(prefix(sight)), sa.Integer())
-        starts = self._late(kind, f"prefix_{place}", prefix, sa.String())
-        shows = self._late(kind, f"shows_{place}", lambda sight: int(sight.patterns[place][1]), sa.Integer())
+        length = self._late(kind, f"length_{place}", lambda sight: pattern(sight)[0], sa.Integer())
+        starts = self._late(kind, f"prefix_{place}", lambda sight: pattern(sight)[1], sa.String())
+        shows = self._late(kind, f"shows_{place}", lambda sight: int(pattern(sight)[2]), sa.Integer())
         return sa.func.substr(name, 1, length) == starts, shows == 1
 
     def _late(self, kind: Kind, what: str, read: Callable[[Sight], Any], type_: Any, *, many: bool = False) -> Any:
@@ -200,26 +189,18 @@ class RowFilter:
 
     # --- the tripwire ----------------------------------------------------------------------------
 
-    def _on_cursor(self, _connection: Any, _cursor: Any, sql: str, _parameters: Any, execution: Any, _many: Any) -> None:
-        if not _is_filtered(context.view()):
-            return
-        compiled = getattr(execution, "compiled", None)
-        if compiled is None or isinstance(compiled.statement, sa.TextClause):
-            missing = _TABLE_WORDS.intersection(_WORD.findall(sql))
-        elif compiled.isinsert:  # the gate decides writes
-            return
-        else:
-            missing = _resource_tables(compiled) - _marks(compiled)
-        if missing:
-            _logger.error("A statement without the row filter was stopped.", extra={"tables": sorted(missing)})
-            raise UnfilteredRead(f"unfiltered read of {', '.join(sorted(missing))}")
+    def _on_cursor(
+        self, _connection: Any, _cursor: Any, sql: str, _parameters: Any, execution: Any, _many: Any
+    ) -> None:
+        if _is_filtered(context.view()):
+            stop_unmarked(sql, getattr(execution, "compiled", None))
 
 
 class _Columns:
     """A mapped class's columns by their database names, as ORM attributes."""
 
     def __init__(self, cls: type) -> None:
-        self._mapper = sa.inspect(cls)
+        self._mapper: Any = sa.inspect(cls)
 
     def __getitem__(self, name: str) -> Any:
         column = self._mapper.local_table.c[name]
@@ -237,47 +218,37 @@ def _is_filtered(view: context.View | None) -> bool:
             return True
 
 
+def _rounded_up(patterns: int) -> int:
+    """To 0, 1, 2, 4, 8, 16: few shapes, so that SQLAlchemy keeps what it compiled of them."""
+    return 1 << (patterns - 1).bit_length() if patterns else 0
+
+
 def _constant(value: bool) -> sa.ColumnElement[bool]:
     return sa.true() if value else sa.false()
 
 
-def _mark(table: str) -> sa.ColumnElement[bool]:
-    return sa.bindparam(f"vis_{table}", 1, sa.Integer()) == 1
+def _kind_of(table: str) -> Kind:
+    """Which kind of resource decides over a table's rows."""
+    return Kind.REGISTERED_MODEL if table in _NAMED else Kind.EXPERIMENT
 
 
-def _marks(compiled: Any) -> set[str]:
-    return {name.removeprefix("vis_") for name in compiled.binds if name.startswith("vis_")}
-
-
-def _resource_tables(compiled: Any) -> frozenset[str]:
-    """MLflow's tables that a compiled statement reads, but for our own `vis_` look-ups. Kept on the compiled object."""
-    known: frozenset[str] | None = getattr(compiled, "_oidc_auth_tables", None)
-    if known is None:
-        core = compiled.compile_state.statement if compiled.compile_state is not None else compiled.statement
-        froms = core.get_final_froms() if isinstance(core, sa.Select) else []
-        known = frozenset(tables_of(compiled.statement, core, *froms))
-        compiled._oidc_auth_tables = known
-    return known
-
-
-def tables_of(*statements: Any) -> set[str]:
-    """MLflow's tables that statements read, as far as their elements tell; our own `vis_` look-ups are left out."""
+def tables_of(statement: Any) -> set[str]:
+    """MLflow's tables that a statement reads, as far as its elements tell; our own look-ups are left out."""
     found: set[str] = set()
     seen: set[int] = set()
-    stack = list(statements)
+    stack = [statement]
     while stack:
         element = stack.pop()
-        if id(element) in seen or (isinstance(element, sa.Alias) and str(element.name).startswith("vis_")):
+        if id(element) in seen or (isinstance(element, sa.Alias) and str(element.name).startswith(OURS)):
             continue
         seen.add(id(element))
         if isinstance(element, sa.Table):
             if element.name in OWNERS:
                 found.add(element.name)
-            continue
-        if isinstance(element, sa.Column):
+        elif isinstance(element, sa.Column):
             stack.append(element.table)
-            continue
-        stack.extend(element.get_children())
+        else:
+            stack.extend(element.get_children())
     return found
 
 
