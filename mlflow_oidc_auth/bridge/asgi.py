@@ -103,7 +103,7 @@ class GatedServer:
             scope.setdefault("state", {})["username"] = passage.identity.username
         on_its_way, seeing = running.set(passage), context.enter(passage.view())
         try:
-            await self._server(scope, receive, send)
+            await self._server(scope, receive, _with_cookies(passage, send))
         finally:
             context.leave(seeing)
             running.reset(on_its_way)
@@ -232,6 +232,18 @@ class _HeadReading:
 
 def _not_in_the_head() -> AssertionError:
     return AssertionError("a requirement that reads the body is settled on the Flask side")
+
+
+def _with_cookies(passage: Passage, send: Send) -> Send:
+    """`send`, with the cookies that Flask's side handed over."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start" and passage.cookies:
+            cookies = [(b"set-cookie", cookie.encode("latin-1")) for cookie in passage.cookies]
+            message = {**message, "headers": [*message.get("headers", ()), *cookies]}
+        await send(message)
+
+    return sending
 
 
 def _own_spans(requirement: Requirement) -> OwnSpans | None:

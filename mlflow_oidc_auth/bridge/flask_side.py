@@ -84,7 +84,11 @@ class FlaskSide:
 
     def _after(self, response: flask.Response) -> flask.Response:
         passage = running.get()
-        if passage is None or passage.identity is None:
+        if passage is None:
+            return response
+        passage.cookies = tuple(response.headers.getlist("Set-Cookie"))
+        response.headers.remove("Set-Cookie")
+        if passage.identity is None:
             return response
         if flask.request.endpoint == "serve" and response.mimetype == "text/html" and self._menu:
             return _with_menu(response, self._menu)

@@ -21,12 +21,17 @@ from mlflow_oidc_auth.vocabulary import Identity
 
 @dataclass(slots=True)
 class Passage:
-    """One request on its way in; `identity` is `None` for public operations only."""
+    """One request on its way in; `identity` is `None` for public operations only.
+
+    `cookies` are the values of `Set-Cookie` on the way out: MLflow's security middleware keeps only the last of
+    several headers of one name, so Flask's side hands them over and the ASGI side sends them.
+    """
 
     caller: Caller
     routed: Routed
     identity: Identity | None
     settled: bool
+    cookies: tuple[str, ...] = ()
 
     def view(self) -> context.View | None:
         """What rows the request may see now."""
