@@ -58,7 +58,9 @@ OURS: tuple[Entry, ...] = (
     # --- The Permissions page ----------------------------------------------------------------------------
     page("GET", "/permissions", InBrowser()),
     page("POST", "/permissions/keys", InBrowser()),
+    page("GET", "/permissions/keys", InBrowser()),  # back to the page, for who opens the address of its form
     page("POST", "/permissions/keys/revoke", InBrowser()),
+    page("GET", "/permissions/keys/revoke", InBrowser()),
     # --- Access keys -------------------------------------------------------------------------------------
     *json("GET", "2.0/mlflow/users/current/tokens", InBrowser()),
     *json("POST", "2.0/mlflow/users/current/tokens", InBrowser()),

@@ -1,0 +1,341 @@
+"""The Permissions page: who am I, my access key, what I own and what is shared with me.
+
+SECURITY: a new key is in one answer, once: the answer to the form that made it. It is in no address, no title
+and no redirect, and nothing stores the page. The gate lets in browser sessions only (`InBrowser`), and form
+posts that come from our own pages only.
+
+The rule for expiry dates and the store of access keys belong to `tokens/`; they come in as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+import flask
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Response
+
+from mlflow_oidc_auth.errors import BadRequest, NotFound, TooLarge
+from mlflow_oidc_auth.grants.store import Held, Named
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
+from mlflow_oidc_auth.web.json_api import asker
+from mlflow_oidc_auth.web.moments import ago, ahead
+from mlflow_oidc_auth.web.page import static_file
+from mlflow_oidc_auth.web.recipes import recipes
+
+PAGE_SIZE = 50
+_PRESETS = (7, 30, 90, 365)
+_WARN = timedelta(days=14)
+_LARGEST_FORM = 16 * 1024
+_LAST_PAGE = 1_000_000
+
+_NOTICES = {
+    "revoked": "Your access key is revoked. What still uses it is refused from now on.",
+    "gone": "That access key had ended before.",
+}
+_KINDS = {Kind.EXPERIMENT: "Experiment", Kind.REGISTERED_MODEL: "Model", Kind.PROMPT: "Prompt"}
+_ADDRESSES = {Kind.EXPERIMENT: "experiments", Kind.REGISTERED_MODEL: "models", Kind.PROMPT: "prompts"}
+_NOTHING_CHOSEN = "Choose how long the key is to live."
+
+
+Names = Callable[[Sequence[Resource]], Mapping[Resource, Named]]
+"""Names of resources; those that are gone are absent."""
+
+
+class PermissionsSettings(Protocol):
+    """The settings of the Permissions page."""
+
+    @property
+    def max_token_days(self) -> int: ...
+    @property
+    def max_tokens_per_user(self) -> int: ...
+    @property
+    def oidc_redirect_uri(self) -> str | None: ...
+    @property
+    def default_mlflow_permission(self) -> Level: ...
+
+
+class PageRenderer(Protocol):
+    """What renders a page (`web/page.py`)."""
+
+    def render(self, template: str, **values: Any) -> flask.Response:
+        """The page made of `template`."""
+
+
+class PlainKey(Protocol):
+    """A new key (`tokens/format.py`)."""
+
+    def reveal(self) -> str:
+        """The key itself."""
+
+
+class Key(Protocol):
+    """An access key as its user sees it (`tokens/store.py`)."""
+
+    @property
+    def public_id(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def last_used_at(self) -> datetime | None: ...
+
+
+class KeyStore(Protocol):
+    """All access keys (`tokens/store.py`)."""
+
+    def create(self, user_id: int, expires_at: datetime, *, by: str, now: datetime) -> tuple[PlainKey, Key]:
+        """Make a key; the oldest beyond the limit are revoked."""
+
+    def active_of(self, user_id: int, now: datetime) -> Sequence[Key]:
+        """The keys of a user that work, the newest first."""
+
+    def revoke(self, user_id: int, public_id: str, by: str, now: datetime) -> None:
+        """End one active key of a user; `NotFound` if there is none."""
+
+
+class ExpiryRule(Protocol):
+    """Until when a key may live (the module `tokens/rules.py`)."""
+
+    def expiry(self, text: str, now: datetime, max_days: int) -> datetime | str:
+        """The moment a key ends for a date, or the sentence that says what is wrong with it."""
+
+    def expiry_dates(self, now: datetime, max_days: int) -> tuple[date, date]:
+        """The first and the last date that may be chosen."""
+
+
+class HeldGrants(Protocol):
+    """What somebody holds (`grants/store.py`)."""
+
+    def owned_and_shared(
+        self, user_id: int, group_ids: Collection[int], offset: int, size: int, now: datetime
+    ) -> tuple[list[Held], int]:
+        """One page of it, and how many there are in all."""
+
+
+class Group(Protocol):
+    """A group or team (`accounts/groups.py`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+
+
+class Groups(Protocol):
+    """All groups and teams (`accounts/groups.py`)."""
+
+    def of_user(self, user_id: int) -> Sequence[Group]:
+        """Those of a user, by name."""
+
+
+def permissions_pages(
+    *,
+    pages: PageRenderer,
+    tokens: KeyStore,
+    rule: ExpiryRule,
+    grants: HeldGrants,
+    groups: Groups,
+    names: Names,
+    settings: PermissionsSettings,
+    static_prefix: str,
+    clock: Callable[[], datetime],
+) -> flask.Blueprint:
+    """The blueprint; register it under `static_prefix` (empty, or `/path`)."""
+    parts = _Parts(pages, tokens, rule, grants, groups, names, settings, static_prefix.rstrip("/"), clock)
+    ours = _PermissionsPages(parts)
+    blueprint = flask.Blueprint("oidc_auth_permissions", __name__)
+    blueprint.add_url_rule("/permissions", "permissions", ours.permissions, methods=["GET"])
+    blueprint.add_url_rule("/permissions/keys", "create", ours.create, methods=["POST"])
+    blueprint.add_url_rule("/permissions/keys/revoke", "revoke", ours.revoke, methods=["POST"])
+    for path in ("keys", "keys/revoke"):  # somebody opens a form's address again, from the address bar
+        blueprint.add_url_rule(f"/permissions/{path}", f"back_from_{path}", ours.back, methods=["GET"])
+    blueprint.add_url_rule("/permissions/static/<path:filename>", "static_file", static_file, methods=["GET"])
+    return blueprint
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    pages: PageRenderer
+    tokens: KeyStore
+    rule: ExpiryRule
+    grants: HeldGrants
+    groups: Groups
+    names: Names
+    settings: PermissionsSettings
+    prefix: str
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What the form for a new key said, and what is wrong with it: shown again at the fields."""
+
+    lifetime: str = ""
+    expires_at: str = ""
+    wrong: str = ""
+    wrong_field: str = ""
+
+
+class _PermissionsPages:
+    def __init__(self, parts: _Parts) -> None:
+        self._parts = parts
+
+    def permissions(self) -> Response:
+        """The page, as it stands."""
+        return self._page(_Choice())
+
+    def back(self) -> Response:
+        """To the page."""
+        return self._go()
+
+    def create(self) -> Response:
+        """Make a key and show it, once; or the page again, with what is wrong with the form."""
+        me, now, max_days = asker(), self._parts.clock(), self._parts.settings.max_token_days
+        choice = _chosen(_form("lifetime", "expires_at"), _presets(max_days), now)
+        expires_at = choice.wrong or self._parts.rule.expiry(choice.expires_at, now, max_days)
+        if isinstance(expires_at, str):
+            field = choice.wrong_field or "expires_at"
+            answer = self._page(_Choice(choice.lifetime, choice.expires_at, expires_at, field))
+            answer.status_code = 400
+            return answer
+        key, row = self._parts.tokens.create(me.user_id, expires_at, by=me.username, now=now)
+        return self._parts.pages.render(
+            "grants/key.html",
+            key=key.reveal(),
+            key_id=row.public_id,
+            expires_at=row.expires_at,
+            recipes=recipes(self._address(), me.username, key.reveal()),
+        )
+
+    def revoke(self) -> Response:
+        """End the key that the form names: the one the person saw, not one made since."""
+        me = asker()
+        try:
+            self._parts.tokens.revoke(me.user_id, _form("key")["key"], me.username, self._parts.clock())
+        except NotFound:
+            return self._go("gone")
+        return self._go("revoked")
+
+    def _page(self, choice: _Choice) -> flask.Response:
+        me, now, settings = asker(), self._parts.clock(), self._parts.settings
+        first, last = self._parts.rule.expiry_dates(now, settings.max_token_days)
+        keys = [_shown_key(key, now) for key in self._parts.tokens.active_of(me.user_id, now)]
+        return self._parts.pages.render(
+            "grants/permissions.html",
+            notice=_NOTICES.get(flask.request.args.get("notice", "")),
+            groups=self._parts.groups.of_user(me.user_id),
+            keys=keys,
+            replaces=keys[settings.max_tokens_per_user - 1 :][:1],
+            presets=[(days, _today(now) + timedelta(days=days)) for days in _presets(settings.max_token_days)],
+            first=first,
+            last=last,
+            choice=choice,
+            default_level=settings.default_mlflow_permission,
+            **self._held(me, now),
+        )
+
+    def _held(self, me: Identity, now: datetime) -> dict[str, Any]:
+        """One page of what somebody owns or was given, and where among the pages it is."""
+        number = _page_number()
+        held, total = self._parts.grants.owned_and_shared(
+            me.user_id, me.group_ids, (number - 1) * PAGE_SIZE, PAGE_SIZE, now
+        )
+        names = self._parts.names([one.resource for one in held]) if held else {}
+        rows = [_shown(one, names.get(one.resource), self._parts.prefix) for one in held]
+        return {"held": rows, "total": total, "page": number, "last_page": max(1, -(-total // PAGE_SIZE))}
+
+    def _address(self) -> str:
+        """The address of this server as clients are to name it."""
+        configured = self._parts.settings.oidc_redirect_uri
+        if configured:
+            parts = urlsplit(configured)
+            return f"{parts.scheme}://{parts.netloc}{self._parts.prefix}"
+        return f"{flask.request.host_url.rstrip('/')}{self._parts.prefix}"
+
+    def _go(self, notice: str = "") -> Response:
+        query = f"?notice={notice}" if notice else ""
+        answer = flask.redirect(f"{self._parts.prefix}/permissions{query}", code=303)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+
+def _form(*fields: str) -> dict[str, str]:
+    """These fields of the form; one that was not sent is empty.
+
+    Raises:
+        BadRequest: a field is there twice.
+        TooLarge: no browser sends that much for our forms.
+    """
+    flask.request.max_content_length = _LARGEST_FORM
+    try:
+        form = flask.request.form
+    except RequestEntityTooLarge:
+        raise TooLarge("This form is larger than any of ours.") from None
+    for field in fields:
+        if len(form.getlist(field)) > 1:
+            raise BadRequest(f"The form holds '{field}' twice.")
+    return {field: form.get(field, "") for field in fields}
+
+
+def _chosen(form: Mapping[str, str], presets: Collection[int], now: datetime) -> _Choice:
+    """What was chosen, as a date. A date without a choice of it counts; a chosen number of days goes before it."""
+    lifetime, expires_at = form["lifetime"], form["expires_at"]
+    if lifetime in {str(days) for days in presets}:
+        return _Choice(lifetime, (_today(now) + timedelta(days=int(lifetime))).isoformat())
+    if lifetime == "date" or (not lifetime and expires_at):
+        return _Choice("date", expires_at)
+    return _Choice(wrong=_NOTHING_CHOSEN, wrong_field="lifetime")
+
+
+def _presets(max_days: int) -> tuple[int, ...]:
+    """The numbers of days to choose from; the highest is what is allowed at most."""
+    return (*(days for days in _PRESETS if days < max_days), max_days)
+
+
+def _page_number() -> int:
+    """The page of the list that is asked for.
+
+    Raises:
+        BadRequest: it is no number of a page.
+    """
+    text = flask.request.args.get("page", "1")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 7 else 0
+    if not 1 <= number <= _LAST_PAGE:
+        raise BadRequest("'page' must be a number from 1. Open the Permissions page without it.")
+    return number
+
+
+def _shown_key(key: Key, now: datetime) -> dict[str, Any]:
+    """A key as the page tells it."""
+    return {
+        "id": key.public_id,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "ends": ahead(key.expires_at, now),
+        "soon": key.expires_at - now <= _WARN,
+        "last_used_at": key.last_used_at,
+        "used": None if key.last_used_at is None else ago(key.last_used_at, now),
+    }
+
+
+def _shown(held: Held, name: Named | None, prefix: str) -> dict[str, Any]:
+    """A resource as the list tells it. One without a name is gone from MLflow; its key is all there is to tell."""
+    kind = held.resource.kind if name is None else name.kind
+    listed = name is not None and not name.deleted
+    return {
+        "name": held.resource.key if name is None else name.name,
+        "kind": _KINDS[kind],
+        "link": f"{prefix}/#/{_ADDRESSES[kind]}/{quote(held.resource.key, safe='')}" if listed else None,
+        "level": held.level.name,
+        "through": "You" if held.rung is Rung.USER else "Your group",
+    }
+
+
+def _today(now: datetime) -> date:
+    return now.astimezone(UTC).date()

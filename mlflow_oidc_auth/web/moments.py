@@ -1,0 +1,50 @@
+"""Moments and spans in words, for pages: pure, in UTC (a script adds the reader's own time)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+_UNITS = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
+
+
+def day(moment: date) -> str:
+    """3 May 2026"""
+    if isinstance(moment, datetime):
+        moment = moment.astimezone(UTC)
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+def minute(moment: datetime) -> str:
+    """3 May 2026, 14:05 UTC"""
+    return f"{day(moment)}, {moment.astimezone(UTC):%H:%M} UTC"
+
+
+def machine(moment: datetime) -> str:
+    """As the `datetime` of an HTML `<time>` has it."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """2 hours ago"""
+    words = _span(now - moment)
+    return f"{words} ago" if words else "less than a minute ago"
+
+
+def ahead(moment: datetime, now: datetime) -> str:
+    """in 11 days"""
+    words = _span(moment - now)
+    return f"in {words}" if words else "in less than a minute"
+
+
+def _span(length: timedelta) -> str:
+    """The largest unit that fits, rounded down; empty for less than a minute."""
+    for name, unit in _UNITS:
+        count = length // unit
+        if count >= 1:
+            return f"{count} {name}" if count == 1 else f"{count} {name}s"
+    return ""

@@ -1,0 +1,101 @@
+"use strict";
+// The page that shows a new access key, once.
+(() => {
+  const field = document.getElementById("key");
+  const light = document.getElementById("first-use");
+
+  // Loading the page again would send the form again, and replace the key that was just copied.
+  history.replaceState(null, "", light.dataset.page);
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) {
+      location.replace(light.dataset.page);
+    }
+  });
+
+  // Leaving without having copied asks once.
+  const ask = (event) => {
+    event.preventDefault();
+    removeEventListener("beforeunload", ask);
+  };
+  addEventListener("beforeunload", ask);
+  const done = () => {
+    removeEventListener("beforeunload", ask);
+  };
+  document.addEventListener("copy", done);
+
+  const textOf = (element) => ("value" in element ? element.value : element.textContent);
+  const select = (element) => {
+    if ("select" in element) {
+      element.select();
+    } else {
+      getSelection().selectAllChildren(element);
+    }
+  };
+  const copy = async (element) => {
+    try {
+      await navigator.clipboard.writeText(textOf(element)); // over plain http there is no clipboard to ask
+      return true;
+    } catch {
+      select(element);
+      return document.execCommand("copy");
+    }
+  };
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    const says = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const element = document.getElementById(button.dataset.copy);
+      if (await copy(element)) {
+        done();
+        button.textContent = "Copied";
+      } else {
+        select(element);
+        button.textContent = "Press Ctrl+C";
+      }
+      setTimeout(() => (button.textContent = says), 3000);
+    });
+  }
+  field.addEventListener("focus", () => field.select());
+
+  // The light: waiting until a program uses the key.
+  const started = Date.now();
+  const say = (text, state) => {
+    light.textContent = text;
+    light.className = `first-use ${state}`;
+  };
+  const look = async () => {
+    const answer = await fetch(light.dataset.address, { headers: { Accept: "application/json" } });
+    if (answer.status === 401) {
+      say("You are logged out. Log in again to see whether the key was used.", "ended");
+      return false;
+    }
+    const { tokens } = await answer.json();
+    const key = tokens.find((one) => one.id === light.dataset.keyId);
+    if (!key) {
+      say("This key was revoked or replaced.", "ended");
+      return false;
+    }
+    if (key.last_used_at) {
+      say("It works: the key was used.", "used");
+      return false;
+    }
+    return true;
+  };
+  const poll = async () => {
+    let goOn = true;
+    if (document.visibilityState === "visible") {
+      goOn = await look().catch(() => true); // the server may be away for a moment
+    }
+    const passed = Date.now() - started;
+    if (!goOn) {
+      return;
+    }
+    if (passed > 30 * 60_000) {
+      say("Not used yet. The Permissions page tells when it is.", "ended");
+      return;
+    }
+    setTimeout(poll, passed < 120_000 ? 2000 : 10_000);
+  };
+  light.hidden = false;
+  poll();
+})();
