@@ -69,7 +69,8 @@ print(json.dumps({name: [str(before[name]), str(after[name])] for name in before
 
 
 def python(code: str, given: str = "") -> str:
-    done = subprocess.run([sys.executable, "-c", code], input=given, capture_output=True, text=True, check=False)
+    command, clean = [sys.executable, "-c", code], {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, env=clean)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 
