@@ -43,6 +43,11 @@ def parse_artifact_path(text: str) -> ArtifactPath | None:
     return ArtifactPath(text, int(parts[0]), tuple(_roots(decoded.strip("/").split("/"))))
 
 
+def stays_below(path: str) -> bool:
+    """Whether a relative path leads nowhere above its folder, however often it is decoded."""
+    return _fully_decoded(path) is not None
+
+
 def _fully_decoded(text: str) -> str | None:
     """The path after all percent-decoding; `None` if any form could climb out of its folder."""
     for _ in range(5):

@@ -23,6 +23,7 @@ tables = Base.metadata.tables
 experiments = tables["experiments"]
 runs = tables["runs"]
 trace_info = tables["trace_info"]
+assessments = tables["assessments"]
 registered_models = tables["registered_models"]
 registered_model_tags = tables["registered_model_tags"]
 model_versions = tables["model_versions"]

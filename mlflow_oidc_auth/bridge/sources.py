@@ -12,13 +12,18 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from mlflow.exceptions import MlflowException
+from mlflow.server import handlers
 from mlflow.store.artifact.utils.models import _parse_model_uri
 
+from mlflow_oidc_auth.bridge.artifact_paths import stays_below
 from mlflow_oidc_auth.gate import Named, Source
 from mlflow_oidc_auth.operations.targets import IdKind
 
 # What MLflow writes as the source of a prompt version, which has no artifacts.
 PROMPT_SOURCES = frozenset({"dummy-source", "prompt-template"})
+
+# Since 3.17 MLflow takes run and logged model of a copied version from that version, or compares them with it.
+_COMPARES_COPIES = hasattr(handlers, "_resolve_registered_model_source_lineage")
 
 
 def named_by(source: Source) -> Named | None:
@@ -26,14 +31,17 @@ def named_by(source: Source) -> Named | None:
     if source.uri in PROMPT_SOURCES:
         return _beside(source)
     parted = urlsplit(source.uri)
+    path = parted.path.removeprefix("/")
     match parted.scheme.lower():
+        case "runs" | "models" | "mlflow-artifacts" if not _is_plain(source.uri) or not stays_below(path):
+            return None
         case "runs":
-            run_id = parted.path.strip("/").split("/")[0]
-            return None if parted.netloc or not run_id else _merged(_beside(source), IdKind.RUN, run_id)
+            run_id = path.split("/")[0]
+            return _merged(_beside(source), IdKind.RUN, run_id) if run_id else None
         case "models":
-            return None if parted.netloc else _of_model(source)
+            return _of_model(source)
         case "mlflow-artifacts":
-            return None if parted.netloc else _merged(_beside(source), IdKind.ARTIFACT_PATH, parted.path.lstrip("/"))
+            return _merged(_beside(source), IdKind.ARTIFACT_PATH, path)
         case _:
             return _beside(source) or None
 
@@ -47,6 +55,12 @@ def must_lie_inside(source: Source) -> bool:
     )
 
 
+def _is_plain(uri: str) -> bool:
+    """Whether an address is a scheme and a path of this server, and nothing that parsers drop or treat apart."""
+    parted = urlsplit(uri)
+    return uri.isprintable() and uri == uri.strip() and not (parted.netloc or parted.query or parted.fragment)
+
+
 def _of_model(source: Source) -> Named | None:
     try:
         parsed = _parse_model_uri(source.uri)
@@ -54,8 +68,8 @@ def _of_model(source: Source) -> Named | None:
         return None
     if parsed.model_id is not None:
         return _merged(_beside(source), IdKind.LOGGED_MODEL, parsed.model_id)
-    # A copy of a version: MLflow itself takes run and logged model from that version, or compares them with it.
-    return {IdKind.NAME: frozenset({parsed.name})} if parsed.name else None
+    beside = {} if _COMPARES_COPIES else _beside(source)
+    return _merged(beside, IdKind.NAME, parsed.name) if parsed.name else None
 
 
 def _beside(source: Source) -> dict[IdKind, frozenset[str]]:

@@ -50,6 +50,7 @@ READ, EDIT, MANAGE = Level.READ, Level.EDIT, Level.MANAGE
 EXPERIMENT = IdKind.EXPERIMENT
 RUN = IdKind.RUN
 TRACE = IdKind.TRACE
+ASSESSMENT = IdKind.ASSESSMENT
 LOGGED_MODEL = IdKind.LOGGED_MODEL
 DATASET = IdKind.DATASET
 ISSUE = IdKind.ISSUE
@@ -303,6 +304,17 @@ TABLE: tuple[Entry, ...] = (
         all_of(
             Require(EDIT, in_message(EXPERIMENT, "trace.trace_info.trace_location.mlflow_experiment.experiment_id")),
             RequireIfThere(EDIT, in_message(TRACE, "trace.trace_info.trace_id", optional=True)),
+            # SECURITY: the caller chooses the ids of assessments too, and MLflow merges by them: one that exists is
+            # overwritten and moved to this trace.
+            RequireIfThere(
+                EDIT,
+                in_message(
+                    ASSESSMENT,
+                    "trace.trace_info.assessments.assessment_id",
+                    "trace.trace_info.assessments.overrides",
+                    optional=True,
+                ),
+            ),
             AdminsOnlyTags(TRACE_FILE_TAGS, ("trace.trace_info.tags",)),
         ),
     ),
@@ -376,7 +388,16 @@ TABLE: tuple[Entry, ...] = (
     *both("GET", "2.0/mlflow/unified-traces", NOT_IMPLEMENTED),
     *both("GET", "2.0/mlflow/get-online-trace-details", NOT_IMPLEMENTED),
     # --- Assessments of traces -------------------------------------------------------------------------
-    *both("POST", "3.0/mlflow/traces/<trace_id>/assessments", Require(EDIT, in_path(TRACE, "trace_id"))),
+    *both(
+        "POST",
+        "3.0/mlflow/traces/<trace_id>/assessments",
+        all_of(
+            Require(EDIT, in_path(TRACE, "trace_id")),
+            RequireIfThere(
+                EDIT, in_message(ASSESSMENT, "assessment.assessment_id", "assessment.overrides", optional=True)
+            ),
+        ),
+    ),
     *both(
         "GET",
         "3.0/mlflow/traces/<trace_id>/assessments/<assessment_id>",

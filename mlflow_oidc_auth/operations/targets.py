@@ -17,6 +17,7 @@ class IdKind(StrEnum):
     EXPERIMENT = "experiment"
     RUN = "run"
     TRACE = "trace"
+    ASSESSMENT = "assessment"
     LOGGED_MODEL = "logged model"
     DATASET = "evaluation dataset"
     ISSUE = "issue"
