@@ -1,0 +1,217 @@
+"""Whatever is wrong with a request: 4xx in MLflow's error shape, never 5xx, and nothing changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.http.api.site import (
+    CURRENT,
+    EXPERIMENT,
+    GET,
+    GET_USER,
+    GRANT,
+    LIST,
+    LIST_USERS,
+    MY_PERMISSIONS,
+    PREFIX,
+    REVOKE,
+    ROLES,
+    Person,
+    Site,
+    email,
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One operation, and fields with which it works."""
+
+    method: str
+    path: str
+    fields: dict[str, str]
+
+    def __str__(self) -> str:
+        return self.path.rsplit("mlflow/", 1)[1].replace("/", " ")
+
+
+ABOUT = {"username": email("alice")}
+ON = ABOUT | EXPERIMENT.fields
+WITH_FIELDS = (
+    Asked("GET", GET_USER, ABOUT),
+    Asked("GET", LIST, ABOUT),
+    Asked("GET", ROLES, ABOUT),
+    Asked("GET", GET, ON),
+    Asked("POST", GRANT, ON | {"permission": "MANAGE"}),
+    Asked("POST", REVOKE, ON),
+)
+WITHOUT_FIELDS = (Asked("GET", CURRENT, {}), Asked("GET", LIST_USERS, {}), Asked("GET", MY_PERMISSIONS, {}))
+BY_BODY = [asked for asked in WITH_FIELDS if asked.method == "POST"]
+BY_QUERY = [asked for asked in WITH_FIELDS if asked.method == "GET"]
+
+LONG = "x" * 2000
+HALF_A_PAIR = "\ud83d"
+BAD_TEXT = {
+    "empty": "",
+    "blank": "  ",
+    "NUL": "al\0ice",
+    "half of a character pair": HALF_A_PAIR,
+    "long": LONG,
+}
+WRONG_TYPES: dict[str, Any] = {
+    "null": None,
+    "number": 7,
+    "fraction": 7.5,
+    "true": True,
+    "list": ["alice@example.test"],
+    "object": {"username": "alice@example.test"},
+}
+NOWHERE = {
+    "no such user": {"username": "nobody@example.test"},
+    "no such experiment": {"resource_id": "4711"},
+    "an experiment id beyond every number": {"resource_id": "9" * 1000},
+    "a negative experiment id": {"resource_id": "-7"},
+    "an experiment id that is a name": {"resource_id": "team-a sales"},
+    "no such model": {"resource_type": "registered_model", "resource_id": "nothing"},
+    "no such prompt": {"resource_type": "prompt", "resource_id": "nothing"},
+    "no such type": {"resource_type": "kettle"},
+    "no such permission": {"permission": "OWN"},
+    "a permission in lower case": {"permission": "manage"},
+    "MLflow's DENY": {"permission": "DENY"},
+}
+NO_JSON = {
+    "nothing": b"",
+    "text": b"username=alice@example.test",
+    "half": b'{"username": "alice@ex',
+    "bytes": b"\xff\xfe\x00",
+    "list": b"[]",
+    "string": b'"alice"',
+    "null": b"null",
+    "NaN": b'{"username": NaN}',
+    "deep": b"[" * 20_000,
+    "big": b'{"username": "' + b"x" * 70_000 + b'"}',
+}
+
+
+@pytest.fixture
+def people(site: Site) -> list[Person]:
+    """Those for whom the request would otherwise work."""
+    return [site.person("alice"), site.person("root")]
+
+
+@pytest.fixture(autouse=True)
+def nothing_changes(site: Site) -> Iterator[None]:
+    """After every test here, everything is as it was."""
+    before = site.everything()
+    yield
+    assert site.everything() == before
+
+
+def each(values: Iterable[Asked]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("asked", values, ids=str)
+
+
+def refused(answer: TestResponse, what: object, status: int | None = None) -> None:
+    assert 400 <= answer.status_code < 500, f"{what}: {answer.status_code} {answer.text}"
+    assert status in (None, answer.status_code), f"{what}: {answer.status_code}"
+    told = answer.json
+    assert isinstance(told, dict), what
+    assert set(told) == {"error_code", "message"}, what
+    assert all(isinstance(text, str) and text for text in told.values()), what
+    assert LONG not in told["message"], what
+
+
+def test_every_operation_of_ours_is_here(site: Site) -> None:
+    served = {
+        (method, rule.rule)
+        for rule in site.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule.startswith(f"{PREFIX}/")
+    }
+    here = {
+        (asked.method, f"{PREFIX}/{root}/{asked.path}")
+        for asked in (*WITH_FIELDS, *WITHOUT_FIELDS)
+        for root in ("api", "ajax-api")
+    }
+    assert served == here
+
+
+@each(WITH_FIELDS)
+def test_a_field_is_missing(people: list[Person], asked: Asked) -> None:
+    for person, field in product(people, asked.fields):
+        rest = {name: value for name, value in asked.fields.items() if name != field}
+        refused(person.ask(asked.method, asked.path, rest), field, 400)
+        refused(person.ask(asked.method, asked.path, {}), field, 400)
+
+
+@each(BY_BODY)
+def test_a_field_has_the_wrong_type(people: list[Person], asked: Asked) -> None:
+    for person, field, (what, value) in product(people, asked.fields, WRONG_TYPES.items()):
+        refused(person.post(asked.path, asked.fields | {field: value}), f"{field}: {what}", 400)
+
+
+@each(WITH_FIELDS)
+def test_a_field_holds_text_that_can_be_nothing(people: list[Person], asked: Asked) -> None:
+    for person, field, (what, text) in product(people, asked.fields, BAD_TEXT.items()):
+        if asked.method == "POST" or text != HALF_A_PAIR:  # no address can hold that
+            refused(person.ask(asked.method, asked.path, asked.fields | {field: text}), f"{field}: {what}", 400)
+
+
+@each(WITH_FIELDS)
+def test_a_field_names_what_is_not_there(people: list[Person], asked: Asked) -> None:
+    for person, (what, wrong) in product(people, NOWHERE.items()):
+        if wrong.keys() <= asked.fields.keys():
+            refused(person.ask(asked.method, asked.path, asked.fields | wrong), what)
+
+
+@each(BY_BODY)
+def test_the_body_is_no_json_object(people: list[Person], asked: Asked) -> None:
+    for person, (what, raw) in product(people, NO_JSON.items()):
+        refused(person.post(asked.path, raw=raw), what, 400)
+
+
+@each(BY_BODY)
+def test_a_key_is_there_twice(people: list[Person], asked: Asked) -> None:
+    whole = json.dumps(asked.fields)
+    for person, (field, value) in product(people, asked.fields.items()):
+        for again in (value, "something else"):
+            twice = f"{whole[:-1]}, {json.dumps(field)}: {json.dumps(again)}}}"
+            refused(person.post(asked.path, raw=twice.encode()), field, 400)
+
+
+@each(BY_BODY)
+def test_a_field_is_spelled_twice_or_unknown(people: list[Person], asked: Asked) -> None:
+    for person, more in product(people, ("resourceId", "resource_ID", "userName", "expires_at", LONG, "é\n")):
+        refused(person.post(asked.path, asked.fields | {more: "4711"}), more, 400)
+
+
+@each(BY_QUERY)
+def test_a_parameter_is_there_twice(people: list[Person], asked: Asked) -> None:
+    for person, (field, value) in product(people, asked.fields.items()):
+        for again in (value, "something else"):
+            refused(person.get(asked.path, **(asked.fields | {field: [value, again]})), field, 400)
+
+
+@each(BY_QUERY)
+def test_a_parameter_is_no_text(site: Site, asked: Asked) -> None:
+    raw = "&".join(f"{field}=%ff%fe" for field in asked.fields)
+    refused(site.app.test_client().get(f"{PREFIX}/api/{asked.path}?{raw}", auth=(email("root"), "key")), raw)
+
+
+@each(BY_BODY)
+def test_a_form_is_no_json(site: Site, asked: Asked) -> None:
+    client = site.app.test_client()
+    refused(client.post(f"{PREFIX}/api/{asked.path}", data=asked.fields, auth=(email("root"), "key")), "a form", 400)
+
+
+@each(WITHOUT_FIELDS)
+def test_what_needs_no_fields_ignores_them(people: list[Person], asked: Asked) -> None:
+    for person in people:
+        answer = person.get(asked.path, username="nobody@example.test")
+        assert (answer.status_code, answer.json) == (200, person.get(asked.path).json)
