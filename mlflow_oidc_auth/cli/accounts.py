@@ -109,20 +109,20 @@ def list_tokens(uri: str, user: str | None, as_json: bool) -> None:
 
     now = datetime.now(UTC)
     with opened(uri) as engine:
-        owners = UserStore(engine).page("", 0, _ALL)[0] if user is None else [user_named(engine, user)]
-        store = TokenStore(engine)
-        rows = [
-            {
-                "user": owner.username,
-                "id": token.public_id,
-                "created": token.created_at,
-                "by": token.created_by,
-                "expires": token.expires_at,
-                "last_used": token.last_used_at,
-            }
-            for owner in owners
-            for token in store.active_of(owner.id, now)
-        ]
+        store, owners = TokenStore(engine), UserStore(engine)
+        found = store.active(now) if user is None else store.active_of(user_named(engine, user).id, now)
+        names = {owner.id: owner.username for owner in owners.every()}
+    rows = [
+        {
+            "user": names.get(token.user_id),
+            "id": token.public_id,
+            "created": token.created_at,
+            "by": token.created_by,
+            "expires": token.expires_at,
+            "last_used": token.last_used_at,
+        }
+        for token in found
+    ]
     print_rows(rows, ["user", "id", "created", "by", "expires", "last_used"], as_json=as_json)
 
 

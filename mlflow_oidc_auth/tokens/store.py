@@ -142,6 +142,17 @@ class TokenStore:
         with self._engine.connect() as connection:
             return [_row(row) for row in connection.execute(_active(user_id, now))]
 
+    def active(self, now: datetime) -> list[TokenRow]:
+        """The keys of everybody that work, each user's newest first."""
+        statement = (
+            sa.select(*_COLUMNS)
+            .join_from(tokens, users)
+            .where(tokens.c.revoked_at.is_(None), tokens.c.expires_at > now)
+            .order_by(users.c.username, tokens.c.created_at.desc(), tokens.c.id.desc())
+        )
+        with self._engine.connect() as connection:
+            return [_row(row) for row in connection.execute(statement)]
+
     def revoke(self, user_id: int, public_id: str, by: str, now: datetime) -> None:
         """End one active key of this user.
 
