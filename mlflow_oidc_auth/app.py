@@ -82,7 +82,7 @@ def create_app() -> ASGIApp:
 
 def _build(environ: Mapping[str, str]) -> ASGIApp:
     settings = read_settings(environ)
-    logging.getLogger("mlflow_oidc_auth").setLevel(settings.log_level)
+    _write_logs(settings.log_level)
     refuse_other_servers(environ)
     engine = build_engine(refuse_unserved_stores(environ))
     build_stores()
@@ -90,6 +90,26 @@ def _build(environ: Mapping[str, str]) -> ASGIApp:
     RowFilter(Resolver(engine, settings.default_mlflow_permission)).attach()
     Ownership().attach()
     return _serve(_Parts.of(engine, settings, static_prefix(environ)))
+
+
+def _write_logs(level: str) -> None:
+    """Our log goes to standard error: MLflow and uvicorn give handlers to their own loggers only."""
+    ours = logging.getLogger("mlflow_oidc_auth")
+    ours.setLevel(level)
+    if not ours.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y/%m/%d %H:%M:%S"))
+        ours.addHandler(handler)
+        ours.propagate = False
+    logging.getLogger("uvicorn.access").addFilter(_without_query)
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """SECURITY: uvicorn's access log would keep the code that the provider sends to /callback; queries hold anything."""
+    match record.args:
+        case (client, method, str(path), *rest):
+            record.args = (client, method, path.split("?", 1)[0], *rest)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

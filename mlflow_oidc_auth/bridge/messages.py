@@ -128,7 +128,8 @@ class FlaskReading:
         Raises:
             BadRequest: it is one of those.
         """
-        if self._message_class is not None:
+        # A message without fields is never read: the body is a file that is uploaded.
+        if self._message_class is not None and self._message_class.DESCRIPTOR.fields:
             self.message()
 
     def message(self) -> Message:
