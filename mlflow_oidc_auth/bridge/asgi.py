@@ -89,6 +89,7 @@ class GatedServer:
                 await self._server(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope = _streaming(scope, self._prefix)
         caller = Caller.of(scope, get_route_path(scope), self._prefix)
         if self._prefix and caller.path in ("/", self._prefix) and not caller.writes:
             await send_response(Response(status=302, headers={"Location": f"{self._prefix}/"}), send, head=True)
@@ -195,6 +196,24 @@ class GatedServer:
         headers = passage.caller.headers
         found = traces_in(body, headers.get("content-type"), headers.get("content-encoding"))
         demand(self._gate.settle_spans(passage.identity, part, found.trace_ids, found.tag_keys, self._clock()))
+
+
+_STREAMED = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
+
+
+def _streaming(scope: Scope, prefix: str) -> Scope:
+    """The scope of an artifact's up- or download without the static prefix; any other as it is.
+
+    MLflow serves artifacts natively, as streams, but only at the unprefixed address; the prefixed one falls to
+    Flask, which reads each upload into memory whole. Both are the same operation.
+    """
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    if not prefix or scope["method"] not in ("GET", "PUT") or not path.startswith(tuple(prefix + s for s in _STREAMED)):
+        return scope
+    moved = {**scope, "path": scope.get("root_path", "") + path.removeprefix(prefix)}
+    if scope.get("raw_path"):
+        moved["raw_path"] = scope["raw_path"].replace(prefix.encode(), b"", 1)
+    return moved
 
 
 class _HeadReading:

@@ -17,6 +17,7 @@ from flask.json.provider import DefaultJSONProvider
 from google.protobuf.json_format import ParseError
 from google.protobuf.message import Message
 from mlflow.exceptions import MlflowException
+from mlflow.protos.mlflow_artifacts_pb2 import UploadArtifact
 from mlflow.server import handlers
 from mlflow.utils.proto_json_utils import parse_dict
 
@@ -272,12 +273,16 @@ def _walk_json(value: Any, parts: list[str]) -> Iterator[Any]:
             raise BadRequest(f"'{parts[0]}' is not where this operation expects it.")
 
 
+# Their handlers store the body as it comes and parse no message.
+_STORED_AS_IT_COMES = (UploadArtifact,)
+
+
 @cache
 def message_classes() -> dict[tuple[str, str], type[Message]]:
-    """MLflow's protobuf message for each Flask (rule, method) that has one."""
+    """MLflow's protobuf message for each Flask (rule, method) whose handler parses one."""
     return {
         (path, method): handler
         for path, handler, methods in handlers.get_endpoints(lambda request_class: request_class)
         for method in methods
-        if isinstance(handler, type) and issubclass(handler, Message)
+        if isinstance(handler, type) and issubclass(handler, Message) and handler not in _STORED_AS_IT_COMES
     }
