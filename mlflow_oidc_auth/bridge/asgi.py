@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+
 import anyio
 import anyio.to_thread
 import sqlalchemy as sa
@@ -192,7 +193,8 @@ class GatedServer:
         return receive
 
     def _judge_spans(self, passage: Passage, part: OwnSpans, body: bytes) -> None:
-        assert passage.identity is not None and passage.routed.entry is not None
+        assert passage.identity is not None
+        assert passage.routed.entry is not None
         headers = passage.caller.headers
         found = traces_in(body, headers.get("content-type"), headers.get("content-encoding"))
         demand(self._gate.settle_spans(passage.identity, part, found.trace_ids, found.tag_keys, self._clock()))
