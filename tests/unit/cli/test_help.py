@@ -59,3 +59,11 @@ def test_help_needs_nothing_heavy() -> None:
 
 def test_the_settings_are_printed_as_they_are_documented() -> None:
     assert CliRunner().invoke(main, ["settings"]).stdout == settings_page()
+
+
+def test_what_the_installed_mlflow_serves_is_compared_with_the_table() -> None:
+    command = Path(sys.executable).with_name("mlflow-oidc-auth")
+    done = subprocess.run([command, "operations"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("MLflow ")
+    assert "operations" in done.stdout
