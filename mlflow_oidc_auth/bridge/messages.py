@@ -40,8 +40,11 @@ class StrictJSONProvider(DefaultJSONProvider):
         """The value.
 
         Raises:
+            ValueError: there is none; MLflow asks for the JSON of empty bodies too, and takes that for none.
             BadRequest: it is no JSON, or could be read two ways.
         """
+        if not s:
+            raise ValueError("no body")
         return read_strictly(s, **kwargs)
 
 
