@@ -4,7 +4,7 @@ What it owns: every change of an exact grant that a person asks for. (A resource
 the create itself: `bridge/ownership.py`.) A change is one transaction with its audit record, and the rules
 are asked inside it, about what the database says at that moment.
 
-SECURITY: changes of one resource's grants run one after the other (:func:`_one_at_a_time`), and the giver's
+SECURITY: changes of one resource's grants run one after the other (:func:`one_at_a_time`), and the giver's
 level is read once it is their turn: of two managers who remove each other at once, the second is told that
 they no longer manage it. All of it runs on one connection: a second one, asked for under the lock, could be
 waited for by everybody who waits for the lock.
@@ -202,7 +202,7 @@ class GrantStore:
         Raises:
             Forbidden: the giver does not manage the resource; whether the grantee has a grant is not told.
         """
-        _one_at_a_time(connection, on.resource)
+        one_at_a_time(connection, on.resource)
         giver = Giver(Level.MANAGE if by.is_admin else self._level(connection, on, by, now), by.is_admin)
         _demand(may_share(giver, on.resource.kind))
         return giver, _read(connection, on.resource, grantee)
@@ -226,7 +226,7 @@ def _demand(verdict: Verdict) -> None:
         raise Forbidden(verdict.sentence, detail=verdict.detail)
 
 
-def _one_at_a_time(connection: sa.Connection, resource: Resource) -> None:
+def one_at_a_time(connection: sa.Connection, resource: Resource) -> None:
     """Hold everybody else who would change this resource's grants until the transaction ends.
 
     A lock of its own, not one on rows: the grant that somebody else adds meanwhile has no row to lock yet.

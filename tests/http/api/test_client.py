@@ -17,6 +17,8 @@ from mlflow_oidc_auth.client import OidcAuthClient
 from mlflow_oidc_auth.vocabulary import Level
 from tests.http.api.site import EVERY_KIND, EXPERIMENT, MISSING, Made, Site, email
 
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # what goes over the wire is the same
+
 
 @pytest.fixture
 def address(site: Site) -> Iterator[str]:
@@ -103,7 +105,7 @@ WITHOUT_COUNTERPART = {
 
 
 @pytest.mark.parametrize("method", WITHOUT_COUNTERPART)
-def test_what_has_no_counterpart_says_where_the_idea_lives(method: str) -> None:
+def test_what_has_no_counterpart_says_where_the_idea_lives(backend: str, method: str) -> None:
     """Nothing is sent: there is no server at this address."""
     client = OidcAuthClient("http://127.0.0.1:9")
     with pytest.raises(MlflowException, match=r"logs? in|login service") as refused:
