@@ -7,7 +7,7 @@
         stores.tracking.search_experiments()          # bob sees none
     stores.close()
 
-The row filter and ownership are attached to every session and engine of the process: :meth:`Stores.close` detaches them.
+Row filter and ownership are attached to every session and engine of this process, until :meth:`Stores.close`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ no row, and so no level: to the gate a resource that does not exist and one that
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,7 @@ from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
 from mlflow_oidc_auth.errors import BadRequest
 from mlflow_oidc_auth.gate import Named, Source
 from mlflow_oidc_auth.operations.targets import IdKind
-from mlflow_oidc_auth.permissions.resolver import READABLE, Asking, code, decode
+from mlflow_oidc_auth.permissions.resolver import ASKED, READABLE, asked, code, decode
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
 
 MOST_IDS = 5000
@@ -61,13 +62,13 @@ class Judge:
         """
         if sum(len(ids) for ids in named.values()) > MOST_IDS:
             raise BadRequest(f"This request names more than {MOST_IDS} resources; send it in parts.")
-        asking = Asking.of(identity.user_id, identity.group_ids, self._default, now)
-        parts = [part for kind, ids in named.items() for part in _selects(kind, ids, asking)]
-        if not parts:
+        wanted, values = _wanted(named)
+        if not wanted:
             return {}
+        values |= asked(identity.user_id, identity.group_ids, self._default, now)
         levels: Levels = {}
         with self._engine.connect() as connection:
-            for kind, id_, number in connection.execute(sa.union_all(*parts)):
+            for kind, id_, number in connection.execute(_statement(wanted), values):
                 if number is not None:
                     levels[IdKind(kind), id_] = decode(number)[0]
         return _with_all_spellings(levels, named)
@@ -76,28 +77,22 @@ class Judge:
         self, user_id: int, group_ids: Iterable[int], resource: Resource, now: datetime
     ) -> tuple[Level, Rung] | None:
         """The level a user has on one resource and the rung that gave it; `None` if there is no such resource."""
-        asking = Asking.of(user_id, group_ids, self._default, now)
         kind = IdKind.NAME if resource.kind.named else IdKind.EXPERIMENT
-        parts = _selects(kind, frozenset({resource.key}), asking)
-        if not parts:
+        wanted, values = _wanted({kind: frozenset({resource.key})})
+        if not wanted:
             return None
+        values |= asked(user_id, group_ids, self._default, now)
         with self._engine.connect() as connection:
-            row = connection.execute(sa.union_all(*parts)).first()
+            row = connection.execute(_statement(wanted), values).first()
         return None if row is None else decode(row[2])
 
     def name_taken(self, identity: Identity, kind: Kind, name: str, now: datetime) -> Level | None:
         """The level on the resource that has this name, soft-deleted ones too; `None` if the name is free."""
-        asking = Asking.of(identity.user_id, identity.group_ids, self._default, now)
-        if kind.named:
-            row = r.registered_models.alias("vis_registered_models")
-            number = code(kind, row.c.name, row.c.name, asking, row.c.workspace)
-        else:
-            row = r.experiments.alias("vis_experiments")
-            number = code(kind, row.c.experiment_id, row.c.name, asking)
+        if not _storable(name):
+            return None
+        values = {"name": name, **asked(identity.user_id, identity.group_ids, self._default, now)}
         with self._engine.connect() as connection:
-            found = connection.execute(
-                sa.select(number).where(row.c.name == name, row.c.workspace == DEFAULT_WORKSPACE)
-            ).scalar_one_or_none()
+            found = connection.execute(_holder_of_name(kind.named), values).scalar_one_or_none()
         return None if found is None else decode(found)[0]
 
     def source_named(self, source: Source) -> Named | None:
@@ -120,20 +115,83 @@ class Judge:
             return [root for (root,) in connection.execute(parts) if root]
 
 
-def _selects(kind: IdKind, ids: frozenset[str], asking: Asking) -> list[sa.Select[Any]]:
-    """For each id: what it is, itself, and the code of its level."""
+Wanted = tuple[tuple[IdKind, int], ...]
+"""The kinds of ids to look for; the number tells artifact paths, which have a SELECT each, apart."""
+
+
+def _wanted(named: Named) -> tuple[Wanted, dict[str, Any]]:
+    """What to look for, and the parameters that hold the ids."""
+    wanted: list[tuple[IdKind, int]] = []
+    values: dict[str, Any] = {}
+    for kind, ids in sorted(named.items()):
+        if kind is IdKind.ARTIFACT_PATH:
+            paths = [path for id_ in sorted(ids) if (path := _artifact_path(id_)) is not None]
+            for place, path in enumerate(paths):
+                wanted.append((kind, place))
+                values |= _path_values(place, path)
+        elif keys := _keys(kind, ids):
+            wanted.append((kind, 0))
+            values[_ids(kind)] = keys
+    return tuple(wanted), values
+
+
+def _keys(kind: IdKind, ids: frozenset[str]) -> list[Any]:
+    """The ids as the database holds them; those that it cannot hold lead nowhere."""
+    if kind is IdKind.EXPERIMENT:
+        return sorted({number for id_ in ids if (number := experiment_number(id_)) is not None})
+    return sorted(id_ for id_ in ids if _storable(id_))
+
+
+def _artifact_path(text: str) -> ArtifactPath | None:
+    path = parse_artifact_path(text) if _storable(text) else None
+    return path if path is not None and path.experiment_id <= _BIGGEST_ID else None
+
+
+def _storable(text: str) -> bool:
+    """Whether PostgreSQL can hold it: no NUL, no half of a character pair."""
+    return "\0" not in text and text.encode(errors="ignore").decode() == text
+
+
+@functools.lru_cache(maxsize=256)
+def _statement(wanted: Wanted) -> sa.CompoundSelect[Any]:
+    """For each id: what it is, itself, and the code of its level. Building it took 2 ms."""
+    return sa.union_all(*(_select(kind, place) for kind, place in wanted))
+
+
+def _select(kind: IdKind, place: int) -> sa.Select[Any]:
     match kind:
         case IdKind.EXPERIMENT:
-            numbers = {number for id_ in ids if (number := experiment_number(id_)) is not None}
-            return [_of_experiments(numbers, asking)] if numbers else []
+            return _of_experiments()
         case IdKind.NAME:
-            return [_of_names(ids, asking)]
+            return _of_names()
         case IdKind.DATASET:
-            return [_of_datasets(ids, asking)]
+            return _of_datasets()
         case IdKind.ARTIFACT_PATH:
-            return [_of_artifact(path, asking) for id_ in ids if (path := parse_artifact_path(id_)) is not None]
+            return _of_artifact(place)
+        case IdKind.ASSESSMENT:
+            return _of_assessments()
         case _:
-            return [_of_held(kind, ids, asking)]
+            return _of_held(kind)
+
+
+def _ids(kind: IdKind) -> str:
+    return f"ids_{kind.name.lower()}"
+
+
+def _given(kind: IdKind, type_: Any = sa.String) -> Any:
+    """The ids of this kind that the request names."""
+    return sa.bindparam(_ids(kind), type_=type_, expanding=True)
+
+
+@functools.cache
+def _holder_of_name(named: bool) -> sa.Select[Any]:
+    if named:
+        row = r.registered_models.alias("vis_registered_models")
+        number = code(Kind.REGISTERED_MODEL, row.c.name, row.c.name, ASKED, row.c.workspace)
+    else:
+        row = r.experiments.alias("vis_experiments")
+        number = _experiment_code(row)
+    return sa.select(number).where(row.c.name == sa.bindparam("name"), row.c.workspace == DEFAULT_WORKSPACE)
 
 
 def experiment_number(id_: str) -> int | None:
@@ -154,37 +212,49 @@ def _with_all_spellings(levels: Levels, named: Named) -> Levels:
     return levels
 
 
-def _experiment_code(experiment: Any, asking: Asking) -> Any:
-    return code(Kind.EXPERIMENT, experiment.c.experiment_id, experiment.c.name, asking)
+def _experiment_code(experiment: Any) -> Any:
+    return code(Kind.EXPERIMENT, experiment.c.experiment_id, experiment.c.name, ASKED)
 
 
-def _of_experiments(numbers: set[int], asking: Asking) -> sa.Select[Any]:
+def _of_experiments() -> sa.Select[Any]:
     row = r.experiments.alias("vis_experiments")
     return sa.select(
-        sa.literal(str(IdKind.EXPERIMENT)), sa.cast(row.c.experiment_id, sa.String), _experiment_code(row, asking)
-    ).where(row.c.experiment_id.in_(numbers))
+        sa.literal(str(IdKind.EXPERIMENT)), sa.cast(row.c.experiment_id, sa.String), _experiment_code(row)
+    ).where(row.c.experiment_id.in_(_given(IdKind.EXPERIMENT, sa.Integer)))
 
 
-def _of_names(names: frozenset[str], asking: Asking) -> sa.Select[Any]:
+def _of_names() -> sa.Select[Any]:
     row = r.registered_models.alias("vis_registered_models")
-    number = code(Kind.REGISTERED_MODEL, row.c.name, row.c.name, asking, row.c.workspace)
+    number = code(Kind.REGISTERED_MODEL, row.c.name, row.c.name, ASKED, row.c.workspace)
     return sa.select(sa.literal(str(IdKind.NAME)), row.c.name, number).where(
-        row.c.name.in_(names), row.c.workspace == DEFAULT_WORKSPACE
+        row.c.name.in_(_given(IdKind.NAME)), row.c.workspace == DEFAULT_WORKSPACE
     )
 
 
-def _of_held(kind: IdKind, ids: frozenset[str], asking: Asking) -> sa.Select[Any]:
+def _of_held(kind: IdKind) -> sa.Select[Any]:
     table, column = _HOLDERS[kind]
     holder = r.tables[table].alias(f"vis_{table}")
     row = r.experiments.alias("vis_experiments")
     return (
-        sa.select(sa.literal(str(kind)), holder.c[column], _experiment_code(row, asking))
+        sa.select(sa.literal(str(kind)), holder.c[column], _experiment_code(row))
         .join_from(holder, row, row.c.experiment_id == holder.c.experiment_id)
-        .where(holder.c[column].in_(ids))
+        .where(holder.c[column].in_(_given(kind)))
     )
 
 
-def _of_datasets(ids: frozenset[str], asking: Asking) -> sa.Select[Any]:
+def _of_assessments() -> sa.Select[Any]:
+    """Each has the level of its trace."""
+    assessment, trace = r.assessments.alias("vis_assessments"), r.trace_info.alias("vis_trace_info")
+    row = r.experiments.alias("vis_experiments")
+    return (
+        sa.select(sa.literal(str(IdKind.ASSESSMENT)), assessment.c.assessment_id, _experiment_code(row))
+        .join_from(assessment, trace, trace.c.request_id == assessment.c.trace_id)
+        .join(row, row.c.experiment_id == trace.c.experiment_id)
+        .where(assessment.c.assessment_id.in_(_given(IdKind.ASSESSMENT)))
+    )
+
+
+def _of_datasets() -> sa.Select[Any]:
     """The lowest level over all experiments of a dataset; a link to an experiment that is gone counts as none."""
     link = r.entity_associations.alias("vis_entity_associations")
     row = r.experiments.alias("vis_experiments")
@@ -192,36 +262,46 @@ def _of_datasets(ids: frozenset[str], asking: Asking) -> sa.Select[Any]:
         sa.select(
             sa.literal(str(IdKind.DATASET)),
             link.c.source_id,
-            sa.func.min(sa.func.coalesce(_experiment_code(row, asking), Rung.DEFAULT.value)),
+            sa.func.min(sa.func.coalesce(_experiment_code(row), Rung.DEFAULT.value)),
         )
         .join_from(link, row, row.c.experiment_id == r.linked_experiment(link.c), isouter=True)
         .where(
             link.c.source_type == "evaluation_dataset",
             link.c.destination_type == "experiment",
-            link.c.source_id.in_(ids),
+            link.c.source_id.in_(_given(IdKind.DATASET)),
         )
         .group_by(link.c.source_id)
     )
 
 
-def _of_artifact(path: ArtifactPath, asking: Asking) -> sa.Select[Any]:
+def _path_values(place: int, path: ArtifactPath) -> dict[str, Any]:
+    return {
+        f"path_{place}": path.text,
+        f"path_experiment_{place}": path.experiment_id,
+        f"path_roots_{place}": list(path.version_roots),
+    }
+
+
+def _of_artifact(place: int) -> sa.Select[Any]:
     """The level on the experiment the path lies in; else READ, where a readable model version is made of it."""
     row = r.experiments.alias("vis_experiments")
-    of_experiment = (
-        sa.select(_experiment_code(row, asking)).where(row.c.experiment_id == path.experiment_id).scalar_subquery()
-    )
+    number = sa.bindparam(f"path_experiment_{place}", type_=sa.Integer)
+    of_experiment = sa.select(_experiment_code(row)).where(row.c.experiment_id == number).scalar_subquery()
     version = r.model_versions.alias("vis_model_versions")
+    roots = sa.bindparam(f"path_roots_{place}", type_=sa.String, expanding=True)
     of_version = (
-        sa.select(sa.func.max(code(Kind.REGISTERED_MODEL, version.c.name, version.c.name, asking, version.c.workspace)))
+        sa.select(sa.func.max(code(Kind.REGISTERED_MODEL, version.c.name, version.c.name, ASKED, version.c.workspace)))
         .where(
-            sa.or_(version.c.storage_location.in_(path.version_roots), version.c.source.in_(path.version_roots)),
+            sa.or_(version.c.storage_location.in_(roots), version.c.source.in_(roots)),
             version.c.current_stage != "Deleted_Internal",
         )
         .scalar_subquery()
     )
-    number = sa.case(
+    found = sa.case(
         (of_experiment >= READABLE, of_experiment),
         (of_version >= READABLE, READABLE),
         else_=sa.func.coalesce(of_experiment, Rung.DEFAULT.value),
     )
-    return sa.select(sa.literal(str(IdKind.ARTIFACT_PATH)), sa.literal(path.text), number)
+    return sa.select(
+        sa.literal(str(IdKind.ARTIFACT_PATH)), sa.bindparam(f"path_{place}", type_=sa.String).label("id"), found
+    )

@@ -18,6 +18,7 @@ person with more than a thousand gets the correlated expression that the gate us
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event, orm
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm.util import LoaderCriteriaOption
 
 from mlflow_oidc_auth import context
@@ -40,7 +42,7 @@ MANY_PATTERNS = 16
 
 _NAMED = frozenset(table for table, owner in OWNERS.items() if isinstance(owner, OfName))
 
-_NOTHING = Sight((), (), (), default=False)
+_NOTHING = Sight(frozenset(), frozenset(), (), default=False)
 
 _NEVER = (0, "-", False)  # the first no characters of a name are no hyphen
 
@@ -139,16 +141,26 @@ class RowFilter:
 
     def _literal(self, kind: Kind, shape: Shape, key: Any, name: Any) -> sa.ColumnElement[bool]:
         """`Sight.shows`, as SQL over values that are read when the statement runs."""
-        type_ = sa.String() if kind.named else sa.Integer()
-        shown = key.in_(self._late(kind, "shown", lambda sight: list(sight.shown), type_, many=True))
+        shown = self._one_of(kind, "shown", lambda sight: sight.shown, key)
         if not shape.patterns and not shape.default:
             return shown
-        hidden = key.in_(self._late(kind, "hidden", lambda sight: list(sight.hidden), type_, many=True))
+        hidden = self._one_of(kind, "hidden", lambda sight: sight.hidden, key)
         default = sa.and_(sa.true(), key != 0) if shape.default and not kind.named else _constant(shape.default)
         if not shape.patterns:
             return sa.or_(shown, sa.and_(sa.not_(hidden), default))
         tests = [self._pattern_test(kind, place, name) for place in range(shape.patterns)]
         return sa.or_(shown, sa.and_(sa.not_(hidden), sa.case(*tests, else_=default)))
+
+    def _one_of(
+        self, kind: Kind, what: str, read: Callable[[Sight], frozenset[int | str]], key: Any
+    ) -> sa.ColumnElement[bool]:
+        """Whether the key is in a set, handed over as one value: 990 parameters took five times as long."""
+        if self._resolver.dialect == "postgresql":
+            type_ = postgresql.ARRAY(sa.String() if kind.named else sa.Integer())
+            given = self._late(kind, what, lambda sight: list(read(sight)), type_)
+            return sa.and_(key == sa.any_(given))
+        given = self._late(kind, what, lambda sight: json.dumps(list(read(sight))), sa.String())
+        return sa.and_(key.in_(sa.select(sa.func.json_each(given).table_valued("value").c.value)))
 
     def _pattern_test(self, kind: Kind, place: int, name: Any) -> tuple[Any, Any]:
         def pattern(sight: Sight) -> tuple[int, str, bool]:
@@ -162,14 +174,14 @@ class RowFilter:
         shows = self._late(kind, f"shows_{place}", lambda sight: int(pattern(sight)[2]), sa.Integer())
         return sa.func.substr(name, 1, length) == starts, shows == 1
 
-    def _late(self, kind: Kind, what: str, read: Callable[[Sight], Any], type_: Any, *, many: bool = False) -> Any:
+    def _late(self, kind: Kind, what: str, read: Callable[[Sight], Any], type_: Any) -> Any:
         """A bind parameter whose value is read from the view at execution."""
 
         def value() -> Any:
             sight = self.sight(kind)
             return read(_NOTHING if sight is None else sight)
 
-        return sa.bindparam(f"vis_{kind}_{what}", callable_=value, type_=type_, expanding=many)
+        return sa.bindparam(f"vis_{kind}_{what}", callable_=value, type_=type_)
 
     def _asking(self) -> Asking:
         def identity() -> Any:

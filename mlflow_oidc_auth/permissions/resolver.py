@@ -18,6 +18,7 @@ and `_` and `%` in a name would be wildcards.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,25 @@ class Asking:
             sa.bindparam("asking_now", now, Instant, unique=True),
             sa.bindparam("asking_default", int(default), sa.Integer, unique=True),
         )
+
+
+ASKED = Asking(
+    sa.bindparam("asking_user", type_=sa.Integer),
+    sa.bindparam("asking_groups", type_=sa.Integer, expanding=True),
+    sa.bindparam("asking_now", type_=Instant),
+    sa.bindparam("asking_default", type_=sa.Integer),
+)
+"""Values that :func:`asked` gives when a statement runs, for statements that are built once."""
+
+
+def asked(user_id: int, group_ids: Iterable[int], default: Level, now: datetime) -> dict[str, Any]:
+    """The parameters for :data:`ASKED`."""
+    return {
+        "asking_user": user_id,
+        "asking_groups": sorted(group_ids),
+        "asking_now": now,
+        "asking_default": int(default),
+    }
 
 
 def decode(number: int) -> tuple[Level, Rung]:
@@ -146,8 +166,8 @@ class Sight:
     Visible is: in `shown`; or not in `hidden`, and the first of `patterns` that fits says so, else `default`.
     """
 
-    shown: tuple[int | str, ...]
-    hidden: tuple[int | str, ...]
+    shown: frozenset[int | str]
+    hidden: frozenset[int | str]
     patterns: tuple[tuple[str, bool], ...]
     default: bool
 
@@ -165,6 +185,7 @@ class Resolver:
     def __init__(self, engine: sa.Engine, default: Level) -> None:
         self._engine = engine
         self.default = default
+        self.dialect = engine.dialect.name
 
     def sight(self, identity: Identity, kind: Kind, now: datetime) -> Sight | None:
         """What this person may read of a kind, in one statement; `None` if they have too many grants to name.
@@ -172,33 +193,42 @@ class Resolver:
         SECURITY: read from our own engine on the primary for each request; nothing is kept beyond it.
         """
         rows = self._grants_of(identity, kind, now)
-        exact = [row for row in rows if row.key is not None]
-        if len(exact) > FEW_GRANTS or len(rows) > FEW_GRANTS:
+        if len(rows) > FEW_GRANTS:
             return None
+        exact = [row for row in rows if row.key is not None]
         return _sight(exact, [row for row in rows if row.key is None], default=self.default >= Level.READ)
 
     def _grants_of(self, identity: Identity, kind: Kind, now: datetime) -> list[sa.Row[Any]]:
-        asking = Asking.of(identity.user_id, identity.group_ids, self.default, now)
-        parts = [
-            part.limit(FEW_GRANTS + 1).subquery().select()
-            for by_group in (False, True)
-            if not by_group or identity.group_ids
-            for part in (_exact_rows(kind, asking, by_group=by_group), _pattern_rows(kind, asking, by_group=by_group))
-        ]
+        values = asked(identity.user_id, identity.group_ids, self.default, now)
+        statement = _grants(kind.named, with_groups=bool(identity.group_ids))
         with self._engine.connect() as connection:
-            return list(connection.execute(sa.union_all(*parts)).all())
+            return list(connection.execute(statement, {**values, "most": FEW_GRANTS + 1}).all())
 
 
-def _exact_rows(kind: Kind, asking: Asking, *, by_group: bool) -> sa.Select[Any]:
+@functools.cache
+def _grants(named: bool, *, with_groups: bool) -> sa.CompoundSelect[Any]:
+    """A person's and their groups' grants on one kind, at most `most` of each sort. Built once: that took 1 ms."""
+    kind = Kind.REGISTERED_MODEL if named else Kind.EXPERIMENT
+    most = sa.bindparam("most", type_=sa.Integer)
+    return sa.union_all(
+        *(
+            rows(kind, by_group=by_group).limit(most).subquery().select()
+            for by_group in ((False, True) if with_groups else (False,))
+            for rows in (_exact_rows, _pattern_rows)
+        )
+    )
+
+
+def _exact_rows(kind: Kind, *, by_group: bool) -> sa.Select[Any]:
     grants = named_grants if kind.named else experiment_grants
     key: Value = grants.c.name if kind.named else grants.c.experiment_id
     mine = [named_grants.c.workspace == DEFAULT_WORKSPACE] if kind.named else []
     return sa.select(
         sa.literal(int(by_group)).label("by_group"), key.label("key"), sa.null().label("prefix"), grants.c.level
-    ).where(*mine, *_live(grants, asking, by_group=by_group))
+    ).where(*mine, *_live(grants, ASKED, by_group=by_group))
 
 
-def _pattern_rows(kind: Kind, asking: Asking, *, by_group: bool) -> sa.Select[Any]:
+def _pattern_rows(kind: Kind, *, by_group: bool) -> sa.Select[Any]:
     no_key = sa.cast(sa.null(), sa.String if kind.named else sa.Integer)
     return sa.select(
         sa.literal(int(by_group)).label("by_group"),
@@ -208,7 +238,7 @@ def _pattern_rows(kind: Kind, asking: Asking, *, by_group: bool) -> sa.Select[An
     ).where(
         pattern_grants.c.kind == pattern_kind(kind),
         pattern_grants.c.workspace == DEFAULT_WORKSPACE,
-        *_live(pattern_grants, asking, by_group=by_group),
+        *_live(pattern_grants, ASKED, by_group=by_group),
     )
 
 
@@ -220,8 +250,8 @@ def _sight(exact: list[sa.Row[Any]], patterns: list[sa.Row[Any]], *, default: bo
     for row in sorted(patterns, key=lambda row: (row.by_group, -len(row.prefix), -row.level)):
         ordered.setdefault(row.prefix, row.level >= Level.READ)
     return Sight(
-        shown=tuple(sorted(key for key, (_, level) in levels.items() if level >= Level.READ)),  # type: ignore[type-var]
-        hidden=tuple(sorted(key for key, (_, level) in levels.items() if level < Level.READ)),  # type: ignore[type-var]
+        shown=frozenset(key for key, (_, level) in levels.items() if level >= Level.READ),
+        hidden=frozenset(key for key, (_, level) in levels.items() if level < Level.READ),
         patterns=tuple(ordered.items()),
         default=default,
     )
