@@ -105,7 +105,7 @@ def _write_logs(level: str) -> None:
 
 
 def _without_query(record: logging.LogRecord) -> bool:
-    """SECURITY: uvicorn's access log would keep the code that the provider sends to /callback; queries hold anything."""
+    """SECURITY: uvicorn's access log would keep the code that the provider sends to /callback."""
     match record.args:
         case (client, method, str(path), *rest):
             record.args = (client, method, path.split("?", 1)[0], *rest)

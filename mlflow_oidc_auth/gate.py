@@ -147,6 +147,8 @@ class Gate:
 
     def name_clash(self, identity: Identity, entry: Entry, reading: Reading, now: datetime) -> Verdict:
         """Judge the names again that MLflow found taken: somebody may have taken one after the verdict."""
+        if identity.is_admin:  # sees what has the name
+            return ALLOWED
         creates = [part for part in _parts(entry.requirement) if isinstance(part, Create)]
         return next((refusal for part in creates for refusal in self._create(identity, part, reading, now)), ALLOWED)
 
