@@ -5,7 +5,8 @@ none of them takes falls to Flask, whose own map is asked. The entry is then loo
 the very rule that will run, so gate and router cannot read one path in two ways.
 
 SECURITY: what no rule serves, what Flask would answer with a redirect, and a path with a control character
-(a line break ends Starlette's expressions early) is `None`: there is nothing at this address.
+(a line break ends Starlette's expressions early) is `None`: there is nothing at this address. So is a method
+in small letters, which Flask would read in capitals.
 
 HEAD counts as the GET it repeats. OPTIONS is answered by MLflow's CORS settings when a browser asks before
 a call from another site (a preflight, which never carries a credential); any other OPTIONS is unlisted.
@@ -84,7 +85,7 @@ class LiveRoutes:
     def find(self, scope: Scope) -> Routed | None:
         """What serves the request of an ASGI scope; `None` if nothing does."""
         path, method = get_route_path(scope), scope["method"]
-        if not path.startswith("/") or path.startswith("//") or _CONTROL.search(path):
+        if not path.startswith("/") or path.startswith("//") or _CONTROL.search(path) or not method.isupper():
             return None
         return self._find_native(path, method, scope) or _preflight(scope) or self._find_flask(path, method)
 
