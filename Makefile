@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export VENV
 
-.PHONY: help demo test lint format operations docs lock wheel clean
+.PHONY: help demo test lint format operations docs lock wheel compose-env clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Try it: MLflow with logins, on this machine only (KEYCLOAK=1: with a real Keycloak)
 ifdef KEYCLOAK
@@ -41,6 +41,9 @@ lock: $(INSTALLED) ## Choose the newest versions again and write requirements.lo
 wheel: $(INSTALLED) ## Build dist/*.whl
 	@$(BIN)/uv build -q --wheel --no-build-isolation --python $(BIN)/python
 	@ls dist/*.whl
+
+compose-env: ## Make .env with random secrets, for docker compose
+	@scripts/compose_env.sh
 
 clean: ## Remove .venv, caches and what was built
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist test-output

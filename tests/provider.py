@@ -185,6 +185,19 @@ class Keycloak:
         """Take a key provider out of the realm."""
         self._admin("DELETE", f"/components/{component_id}")
 
+    @contextmanager
+    def realm(self, representation: dict[str, Any]) -> Iterator[str]:
+        """Another realm, while the block runs; gives its issuer."""
+        headers = {"Authorization": f"Bearer {self._admin_token()}"}
+        made = requests.post(f"{self.url}/admin/realms", headers=headers, json=representation, timeout=_HTTP_SECONDS)
+        made.raise_for_status()
+        name = quote(representation["realm"])
+        try:
+            yield f"{self.url}/realms/{name}"
+        finally:
+            headers = {"Authorization": f"Bearer {self._admin_token()}"}
+            requests.delete(f"{self.url}/admin/realms/{name}", headers=headers, timeout=_HTTP_SECONDS)
+
     def user_id(self, username: str) -> str:
         """The `sub` of somebody."""
         return str(self._admin("GET", f"/users?username={quote(username)}&exact=true").json()[0]["id"])
