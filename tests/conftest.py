@@ -1,4 +1,4 @@
-"""What all tests share: databases, a real Keycloak for those that log in, and real MLflow servers for what we promise."""
+"""What all tests share: databases, a real Keycloak for those that log in, real MLflow servers with the plugin."""
 
 from __future__ import annotations
 

@@ -160,7 +160,8 @@ class People:
         return dave
 
     def grant(self, giver: Person, to: Person, level: str, resource_type: str, resource_id: str) -> None:
-        """Share something, as MLflow's own client does it."""
+        """Share something, as MLflow's own client does it, with somebody who has logged in."""
+        to.key()
         path = "3.0/mlflow/users/permissions/grant"
         body = {"username": to.email, "resource_type": resource_type, "resource_id": resource_id, "permission": level}
         giver.must("POST", path, json=body)

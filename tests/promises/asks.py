@@ -310,7 +310,7 @@ ASKS: tuple[Ask, ...] = (
     Ask(
         "POST",
         "/api/3.0/mlflow/datasets/<dataset_id>/add-experiments",
-        body={"dataset_id": "{dataset}", "experiment_ids": ["{experiment}"]},
+        body={"dataset_id": "{dataset}", "experiment_ids": ["{other_experiment}"]},
     ),
     Ask(
         "POST",
@@ -540,7 +540,7 @@ def ask_for(entry: Entry) -> Ask | None:
 
 def filled(ask: Ask, ids: Ids, who: str = "somebody") -> Ask:
     """With ids for names."""
-    values = {"other_experiment": ids["experiment"], **ids, "who": who}
+    values = {**ids, "who": who}
 
     def fill(value: Any) -> Any:
         match value:

@@ -51,6 +51,7 @@ def missing(suffix: str) -> dict[str, str]:
     return {
         "suffix": suffix,
         "experiment": str(secrets.randbelow(10**6) + 10**8),
+        "other_experiment": str(secrets.randbelow(10**6) + 10**8),
         "experiment_name": f"{MARK}-experiment-{suffix}",
         "run": run,
         "artifact_path": f"{secrets.randbelow(10**6) + 10**8}/{run}/artifacts/secret.txt",
@@ -76,6 +77,8 @@ def _make_runs(owner: Asking, ids: dict[str, str], suffix: str) -> None:
     ids["experiment_name"] = f"{MARK}-experiment-{suffix}"
     experiment = owner.must("POST", "2.0/mlflow/experiments/create", json={"name": ids["experiment_name"]})
     ids["experiment"] = experiment["experiment_id"]
+    other = owner.must("POST", "2.0/mlflow/experiments/create", json={"name": f"{MARK}-other-{suffix}"})
+    ids["other_experiment"] = other["experiment_id"]
     tag = {"experiment_id": ids["experiment"], "key": "a-tag", "value": f"{MARK}-experiment-tag"}
     owner.must("POST", "2.0/mlflow/experiments/set-experiment-tag", json=tag)
     body = {"experiment_id": ids["experiment"], "run_name": f"{MARK}-run", "start_time": 1}
