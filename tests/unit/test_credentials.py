@@ -157,6 +157,14 @@ def test_a_username_beyond_ascii_is_read_as_utf_8(people: People) -> None:
     assert refusal(people.identify(latin_1)) == ("malformed: not base64 of UTF-8", TOKEN)
 
 
+@pytest.mark.parametrize("junk", ["!", "\n", " ", "\0", "é", "="])
+def test_basic_is_strict_base64(people: People, junk: str) -> None:
+    good = encoded(f"alice@example.test:{people.key}")
+    assert isinstance(people.identify(authorization(f"Basic {good}")), Identity)
+    answer = people.identify(authorization(f"Basic {good[:8]}{junk}{good[8:]}"))
+    assert refusal(answer) == ("malformed: not base64 of UTF-8", TOKEN)
+
+
 def test_our_cookie_is_found_among_others_and_over_several_headers(people: People) -> None:
     header = cookies("a=b", f"{COOKIE}={people.cookie}", f"{COOKIE}_login=x", "flag")
     assert who(people.identify(header))[1] is SESSION
@@ -219,7 +227,7 @@ def test_two_session_cookies_are_malformed(people: People, order: int) -> None:
     ],
 )
 def test_no_other_header_tells_who_somebody_is(people: People, name: bytes) -> None:
-    for value in (b"alice@example.test", f"Bearer {people.key}".encode()):
+    for value in (b"alice@example.test", f"Bearer {people.key}".encode(), f"{COOKIE}={people.cookie}".encode()):
         assert refusal(people.identify((name, value))) == ("absent", None)
 
 
