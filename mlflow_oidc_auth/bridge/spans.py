@@ -110,9 +110,9 @@ def _gunzip(body: bytes) -> Iterator[bytes]:
 
 def _inflate(body: bytes, bits: int) -> Iterator[bytes]:
     stream = zlib.decompressobj(bits)
-    while body and not stream.eof:
-        yield stream.decompress(body, _PIECE)
-        body = stream.unconsumed_tail
+    while piece := stream.decompress(body, _PIECE):
+        yield piece
+        body = stream.unconsumed_tail  # empty once all is read, while more may come out
 
 
 def _parse(body: bytes, content_type: str | None) -> ExportTraceServiceRequest:
