@@ -232,13 +232,17 @@ class _PermissionsPages:
             groups=self._parts.groups.of_user(me.user_id),
             keys=keys,
             replaces=keys[settings.max_tokens_per_user - 1 :][:1],
-            presets=[(days, _today(now) + timedelta(days=days)) for days in _presets(settings.max_token_days)],
+            presets=[(days, self._end_of(days, now)) for days in _presets(settings.max_token_days)],
             first=first,
             last=last,
             choice=choice,
             default_level=settings.default_mlflow_permission,
             **self._held(me, now),
         )
+
+    def _end_of(self, days: int, now: datetime) -> datetime | str:
+        """When a key ends that is made now for so many days."""
+        return self._parts.rule.expiry(_ahead(days, now), now, self._parts.settings.max_token_days)
 
     def _held(self, me: Identity, now: datetime) -> dict[str, Any]:
         """One page of what somebody owns or was given, and where among the pages it is."""
@@ -287,7 +291,7 @@ def _chosen(form: Mapping[str, str], presets: Collection[int], now: datetime) ->
     """What was chosen, as a date. A date without a choice of it counts; a chosen number of days goes before it."""
     lifetime, expires_at = form["lifetime"], form["expires_at"]
     if lifetime in {str(days) for days in presets}:
-        return _Choice(lifetime, (_today(now) + timedelta(days=int(lifetime))).isoformat())
+        return _Choice(lifetime, _ahead(int(lifetime), now))
     if lifetime == "date" or (not lifetime and expires_at):
         return _Choice("date", expires_at)
     return _Choice(wrong=_NOTHING_CHOSEN, wrong_field="lifetime")
@@ -337,5 +341,6 @@ def _shown(held: Held, name: Named | None, prefix: str) -> dict[str, Any]:
     }
 
 
-def _today(now: datetime) -> date:
-    return now.astimezone(UTC).date()
+def _ahead(days: int, now: datetime) -> str:
+    """The date (UTC) so many days ahead."""
+    return (now.astimezone(UTC).date() + timedelta(days=days)).isoformat()

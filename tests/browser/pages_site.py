@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from mlflow_oidc_auth import context
 from mlflow_oidc_auth.accounts.groups import GroupStore
 from mlflow_oidc_auth.accounts.users import User, UserStore
 from mlflow_oidc_auth.accounts.web import accounts_api
-from mlflow_oidc_auth.database.tables import experiment_grants, named_grants
+from mlflow_oidc_auth.database.tables import experiment_grants, named_grants, sessions
 from mlflow_oidc_auth.errors import Refusal, Unauthenticated
 from mlflow_oidc_auth.grants.pages import permissions_pages
 from mlflow_oidc_auth.grants.store import GrantStore, Named
@@ -64,17 +64,13 @@ class Settings(login_site.Settings):
 
 
 class PagesSite:
-    """A server of nothing but pages. `names` are MLflow's names of experiments, models and prompts.
-
-    `away` moves the clock ahead.
-    """
+    """A server of nothing but pages. `names` are MLflow's names of experiments, models and prompts."""
 
     def __init__(self, engine: sa.Engine, settings: Settings | None = None, prefix: str = PREFIX) -> None:
         self.engine, self.settings, self.prefix = engine, settings or Settings(), prefix
         self.users, self.tokens, self.grants = UserStore(engine), TokenStore(engine), GrantStore(engine)
         self.sessions = SessionStore(engine, login_site.SECRET_KEY, login_site.IDLE, login_site.ABSOLUTE)
         self.names: dict[Resource, Named] = {}
-        self.away = timedelta()
         self.pages = Pages(prefix)
         self.app = flask.Flask("pages_site")
         self.app.before_request(self._enter)
@@ -89,8 +85,8 @@ class PagesSite:
             self.app.add_url_rule(path, f"mlflow_{method}", lambda operation: {}, methods=[method])
 
     def now(self) -> datetime:
-        """This moment, as the site sees it."""
-        return datetime.now(UTC) + self.away
+        """This moment."""
+        return datetime.now(UTC)
 
     def person(self, name: str, *, groups: Sequence[str] = ("/prokube users",), is_admin: bool = False) -> User:
         """Somebody who logged in once."""
@@ -101,6 +97,11 @@ class PagesSite:
     def session(self, user: User) -> str:
         """The cookie of a new session."""
         return self.sessions.open(user.id, provider_sid=None, id_token="", user_agent="test", now=self.now())
+
+    def end_sessions(self) -> None:
+        """End everybody's, as time does."""
+        with self.engine.begin() as connection:
+            connection.execute(sessions.delete())
 
     def owns(self, user: User, kind: Kind, key: str, level: Level = Level.MANAGE, name: str = "") -> None:
         """Give somebody a grant on a resource that MLflow knows as `name`."""

@@ -13,13 +13,15 @@
   });
 
   // Leaving without having copied asks once.
-  const ask = (event) => {
-    event.preventDefault();
-    removeEventListener("beforeunload", ask);
-  };
-  addEventListener("beforeunload", ask);
+  let mayLeave = false;
+  addEventListener("beforeunload", (event) => {
+    if (!mayLeave) {
+      event.preventDefault();
+      mayLeave = true; // Chromium does not ask when the listener takes itself away meanwhile
+    }
+  });
   const done = () => {
-    removeEventListener("beforeunload", ask);
+    mayLeave = true;
   };
   document.addEventListener("copy", done);
 

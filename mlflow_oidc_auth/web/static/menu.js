@@ -143,8 +143,8 @@
       this.items.forEach((item) => item.remove());
     }
 
-    // After `model`, MLflow's own row.
-    put(model) {
+    // After `model`, MLflow's own row. `settled`: MLflow has drawn by now all that it draws.
+    put(model, settled) {
       const picture = model.querySelector('[role="img"]');
       const wide = model.textContent.trim() !== "";
       let last = model.parentElement;
@@ -162,7 +162,7 @@
       });
       // MLflow tells who is logged in by itself, in versions that ask for it.
       const told = [...model.closest("aside").querySelectorAll("button [title]")].some((one) => one.title === this.username);
-      set(this.items[0], "hidden", told);
+      set(this.items[0], "hidden", told || !settled);
     }
   }
 
@@ -190,16 +190,17 @@
 
   // MLflow redraws its page as it likes; this puts our menu back each time.
   function keep(rows, corner) {
-    const PATIENCE = 3000; // milliseconds until a sidebar that has not come is taken as none
+    const PATIENCE = 3000; // milliseconds until what MLflow has not drawn is taken as missing
     const started = Date.now();
     const place = () => {
+      const settled = Date.now() - started >= PATIENCE;
       const model = document.querySelector('aside li > a[href^="#/settings"]');
       if (model) {
         corner.remove();
-        rows.put(model);
+        rows.put(model, settled);
       } else {
         rows.remove();
-        if (Date.now() - started >= PATIENCE && !corner.isConnected) {
+        if (settled && !corner.isConnected) {
           document.body.append(corner);
         }
       }

@@ -4,9 +4,10 @@
   // The reader's own time beside UTC.
   for (const element of document.querySelectorAll("time")) {
     const moment = new Date(element.dateTime);
-    if (!Number.isNaN(moment.getTime())) {
-      const own = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-      element.title = `${own}, your time`;
+    const own = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+    element.title = `${own}, your time`;
+    if ("own" in element.dataset && moment.getTimezoneOffset() !== 0) {
+      element.after(` (${own}, your time)`);
     }
   }
 
