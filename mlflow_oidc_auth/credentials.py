@@ -5,8 +5,8 @@ What counts, in this order:
 1. An `Authorization` header, if there is any, decides alone: `Basic` (RFC 7617; username, and an access key as
    the password) or `Bearer` with an access key. A cookie beside it is ignored: what a program presents must
    not be mended by what a browser happens to hold. Two such headers are malformed.
-2. Else our session cookie. Two of that name with different values are malformed: another host of the same
-   domain can plant one.
+2. Else our session cookie. Of several of that name, those that prove nothing are passed over, and those of two
+   people prove neither: another host of the same domain can plant one.
 3. Else nothing was presented.
 
 SECURITY: nothing else tells who somebody is; a header that a proxy adds is never read. No part of a credential
@@ -95,12 +95,10 @@ class Credentials:
     def _by_session(self, values: list[bytes], now: datetime) -> Identity | NotIdentified:
         if sum(map(len, values)) > LONGEST_COOKIES:
             return _no_session("malformed: cookies too long")
-        cookies = {value for name, value in _pairs(values) if name == self._cookie_name}
+        cookies = [value.decode("latin-1") for name, value in _pairs(values) if name == self._cookie_name]
         if not cookies:
             return ABSENT
-        if len(cookies) > 1:
-            return _no_session("malformed: two session cookies")
-        found = self._sessions.identify(cookies.pop().decode("latin-1"), now)
+        found = self._sessions.identify_one_of(cookies, now)
         return found if isinstance(found, Identity) else _no_session(found.cause)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,6 +28,9 @@ from mlflow_oidc_auth.login.secrets import digest, new_secret, well_formed
 from mlflow_oidc_auth.vocabulary import Credential, CredentialKind, Identity
 
 logger = logging.getLogger(__name__)
+
+MOST_COOKIES = 4
+"""Of our name, in one request: each is looked up."""
 
 _TOUCH_EVERY = timedelta(minutes=1)
 _USER_AGENT_LENGTH = 256
@@ -125,6 +129,21 @@ class SessionStore:
         if first.last_seen_at + _TOUCH_EVERY <= now:
             self._touch(first.session_id, now)
         return identity_from(rows, Credential(CredentialKind.SESSION, first.session_id, first.expires_at))
+
+    def identify_one_of(self, cookies: Collection[str], now: datetime) -> Identity | SessionRefused:
+        """Who holds these cookies of our name: browsers send those of another path or host of the domain along.
+
+        One that proves nothing (left over from another path, or planted) is passed over.
+
+        SECURITY: cookies of two people prove neither: another host of the domain can plant one.
+        """
+        if len(cookies) > MOST_COOKIES:
+            return SessionRefused("malformed: too many session cookies")
+        found = [self.identify(cookie, now) for cookie in dict.fromkeys(cookies)]
+        proven = [each for each in found if isinstance(each, Identity)]
+        if len({identity.user_id for identity in proven}) > 1:
+            return SessionRefused("session cookies of two people")
+        return proven[0] if proven else found[0] if found else SessionRefused("absent")
 
     def end(self, session_id: int) -> None:
         """End one session; it may be gone already."""

@@ -30,7 +30,8 @@ from mlflow_oidc_auth.login.claims import ClaimSettings, NotAdmitted, profile_fr
 from mlflow_oidc_auth.login.failures import LoginFailed, LogoutTokenRefused, ProviderDown
 from mlflow_oidc_auth.login.provider import Proof, Provider
 from mlflow_oidc_auth.login.secrets import new_secret, well_formed
-from mlflow_oidc_auth.login.sessions import EndedSession, SessionStore
+from mlflow_oidc_auth.login.sessions import MOST_COOKIES, EndedSession, SessionStore
+from mlflow_oidc_auth.vocabulary import Identity
 
 logger = logging.getLogger(__name__)
 
@@ -274,12 +275,14 @@ class _LoginPages:
         return f"{self.settings.session_cookie_name}_login"
 
     def _logged_in(self) -> bool:
-        cookie = flask.request.cookies.get(self.settings.session_cookie_name)
-        return cookie is not None and bool(self.sessions.identify(cookie, self.clock()))
+        cookies = flask.request.cookies.getlist(self.settings.session_cookie_name)
+        return isinstance(self.sessions.identify_one_of(cookies, self.clock()), Identity)
 
     def _end_own_session(self) -> EndedSession | None:
-        cookie = flask.request.cookies.get(self.settings.session_cookie_name)
-        return None if cookie is None else self.sessions.end_by_cookie(cookie)
+        """End the browser's session, and one that somebody may have planted beside it."""
+        cookies = flask.request.cookies.getlist(self.settings.session_cookie_name)[:MOST_COOKIES]
+        ended = [self.sessions.end_by_cookie(cookie) for cookie in cookies]
+        return next((session for session in ended if session is not None), None)
 
     def _set_cookie(self, answer: Response, name: str, value: str, seconds: int) -> None:
         answer.set_cookie(

@@ -207,3 +207,13 @@ def test_names_from_the_provider_are_shown_as_text(
     browser = site.browser()
     assert "<b>" not in browser.get("/mlflow/login").text
     assert "&lt;script&gt;" in browser.login().text
+
+
+def test_a_session_that_somebody_planted_ends_at_the_next_login(site: Site, browser: Browser) -> None:
+    other = site.browser()
+    other.login()
+    planted = other.cookie()
+    assert planted is not None
+    browser.client.set_cookie(SESSION, planted, domain="mlflow.example.test", path="/")
+    browser.login()
+    assert site.open_sessions() == 1

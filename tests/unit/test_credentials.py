@@ -205,11 +205,22 @@ def test_two_authorization_headers_are_malformed(people: People, order: int) -> 
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["ours first", "ours last"])
-def test_two_session_cookies_are_malformed(people: People, order: int) -> None:
+def test_session_cookies_of_two_people_prove_neither(people: People, order: int) -> None:
     pair = [f"{COOKIE}={people.cookie}", f"{COOKIE}={people.bobs_cookie}"][::order]
-    expected = ("malformed: two session cookies", SESSION)
+    expected = ("session cookies of two people", SESSION)
     assert refusal(people.identify(cookies(*pair))) == expected
     assert refusal(people.identify(*map(cookies, pair))) == expected
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["ours first", "ours last"])
+def test_a_session_cookie_that_proves_nothing_is_passed_over(people: People, order: int) -> None:
+    pair = [f"{COOKIE}={people.cookie}", f"{COOKIE}={'A' * 43}"][::order]
+    assert who(people.identify(cookies(*pair))) == ("alice@example.test", SESSION)
+
+
+def test_more_session_cookies_than_a_browser_has_reason_to_send_are_malformed(people: People) -> None:
+    many = [f"{COOKIE}={people.cookie}", *(f"{COOKIE}={letter * 43}" for letter in "ABCD")]
+    assert refusal(people.identify(cookies(*many))) == ("malformed: too many session cookies", SESSION)
 
 
 @pytest.mark.parametrize(
