@@ -35,8 +35,8 @@ make_venv() {
     if may_install; then
         say "This Python cannot make virtual environments; installing Debian's python$version-venv."
         export DEBIAN_FRONTEND=noninteractive
-        as_root apt-get update -qq </dev/null >&2 || true
-        as_root apt-get install -qq -y --no-install-recommends "python$version-venv" </dev/null >&2 || true
+        as_root apt-get update -qq </dev/null >/dev/null || true
+        as_root apt-get install -qq -y --no-install-recommends "python$version-venv" </dev/null >/dev/null || true
         "$1" -m venv "$venv" && return
         rm -rf "$venv"
     fi

@@ -75,7 +75,8 @@ class FlaskSide:
 
     def _settle(self, passage: Passage, reading: FlaskReading) -> None:
         identity, entry = passage.identity, passage.routed.entry
-        assert identity is not None and entry is not None, "what has no identity or no entry is settled already"
+        assert identity is not None, "what has no identity is settled already"
+        assert entry is not None, "what has no entry is settled already"
         demand(self._gate.settle(identity, entry, reading, self._clock()))
         passage.settled = True
         context.enter(passage.view())

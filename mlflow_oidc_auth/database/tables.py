@@ -97,7 +97,7 @@ memberships = sa.Table(
 )
 
 
-def _grant_columns() -> list[sa.Column]:  # type: ignore[type-arg]
+def _grant_columns() -> list[sa.schema.SchemaItem]:
     """To whom, how much, by whom, until when: the same for the three kinds of grant."""
     return [
         sa.Column("user_id", sa.ForeignKey("oidc_auth_users.id", ondelete="CASCADE")),
