@@ -17,7 +17,7 @@ from mlflow_oidc_auth.operations.coverage import release
 from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, InBrowser, Public
 from mlflow_oidc_auth.operations.table import TABLE
-from tests.people import People, Person
+from tests.people import OUR_PAGE, People, Person
 from tests.promises.asks import GRAPHQL, Ask, address, ask_for, family, filled, in_order
 from tests.promises.belongings import MARK, Ids, make_everything, missing
 from tests.promises.conftest import Figures
@@ -32,6 +32,8 @@ NEEDS_S3 = {
     "/api/2.0/mlflow-artifacts/mpu/complete/<path:artifact_path>",
     "/api/2.0/mlflow-artifacts/mpu/abort/<path:artifact_path>",
 }
+# MLflow compares a number with text there, which psycopg 3 does not let pass; it fails without us too.
+FAILS_ON_POSTGRESQL = {"/api/3.0/mlflow/datasets/<dataset_id>/add-experiments"}
 WALKED = tuple(entry for entry in TABLE if ask_for(entry) is not None)
 ADMINS = tuple(
     entry
@@ -77,13 +79,18 @@ def walk(person: Person, sets: dict[str, Ids], hidden: set[str]) -> Walk:
 
 
 def send(person: Person, entry: Entry, ask: Ask) -> requests.Response:
-    """MLflow's own artifact routes are not below the static prefix."""
+    """Some of MLflow's routes are not below the static prefix."""
     arguments = ask.arguments()
-    if "{artifact_path:path}" in entry.path:
+    if beside_the_prefix(entry):
         address_ = f"{person.server.host}{ask.path}"
         auth = (person.email, person.key())
         return requests.request(ask.method, address_, auth=auth, timeout=60, **arguments)
     return person.ask(ask.method, ask.path, **arguments)
+
+
+def beside_the_prefix(entry: Entry) -> bool:
+    """MLflow's native artifact routes, and Flask's own for files."""
+    return "{artifact_path:path}" in entry.path or entry.path.startswith("/build/")
 
 
 def secrets_of(*sets: Ids) -> set[str]:
@@ -161,12 +168,13 @@ def test_admins_operations_are_refused_to_everybody_else(either_database: People
     wrong = []
     for entry in ADMINS:
         path = address(entry.path).replace("{", "").replace("}", "")
+        url = f"{carol.server.host if beside_the_prefix(entry) else carol.server.url}{path}"
         if sent_by == "key":
-            answer = carol.ask(entry.method, path, json={} if entry.method != "GET" else None)
+            answer = requests.request(entry.method, url, auth=(carol.email, carol.key()), timeout=60)
+        elif beside_the_prefix(entry):
+            continue  # the cookie is not sent there
         else:
-            headers = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
-            url = f"{carol.server.url}{path}"
-            answer = carol.browser.request(entry.method, url, headers=headers, allow_redirects=False, timeout=60)
+            answer = carol.browser.request(entry.method, url, headers=OUR_PAGE, allow_redirects=False, timeout=60)
         if answer.status_code != 403 or answer.json()["error_code"] != "PERMISSION_DENIED":
             wrong.append(f"{entry.method} {entry.path}: {answer.status_code} {answer.text[:200]}")
     assert wrong == []
@@ -219,7 +227,8 @@ def test_the_control_the_walk_works_for_owner_and_admin(
     result = walk(person, {"api": alices[f"{prefix}api"], "ajax": alices[f"{prefix}ajax"]}, set())
     families = {(entry.method, family(entry.path)) for entry in WALKED}
     not_served = sorted(f"{method} {path}" for method, path in families - result.succeeded.keys())
-    assert [item for item in not_served if item.split(" ", 1)[1] not in NEEDS_S3] == []
+    known = NEEDS_S3 | (FAILS_ON_POSTGRESQL if people.server.database.startswith("postgresql") else set())
+    assert [item for item in not_served if item.split(" ", 1)[1] not in known] == []
     assert result.failed == []
     figures.note(
         f"the same walk as {'the owner' if who == 'alice' else 'an admin'} ({people.server.database.split(':')[0]})",
