@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Route, expect, sync_playwright
 from pydantic import SecretStr
 
 from mlflow_oidc_auth.accounts.users import User
@@ -351,7 +351,7 @@ def test_mlflows_page_has_the_menu(site: PagesSite, alice: User, visit: Visit, a
     visitor = visit(alice)
     page = visitor.open("/")
     sidebar = page.get_by_role("complementary")
-    expect(sidebar.get_by_text(alice.username).first).to_be_visible(timeout=30_000)
+    expect(sidebar.get_by_text(alice.username)).to_be_visible(timeout=30_000)
     permissions = sidebar.get_by_role("link", name="Permissions")
     expect(permissions).to_be_visible()
     expect(sidebar.get_by_role("link", name="Log out")).to_be_visible()
@@ -365,6 +365,24 @@ def test_mlflows_page_has_the_menu(site: PagesSite, alice: User, visit: Visit, a
     permissions.click()
     page.wait_for_url(f"{address}/permissions")
     assert visitor.troubles == []
+
+
+def test_the_menu_tells_who_is_logged_in_where_mlflow_does_not(alice: User, visit: Visit) -> None:
+    visitor = visit(alice)
+    page = visitor.page
+    asked: list[str] = []
+
+    def once(route: Route) -> None:  # ours is the first to ask; to MLflow it is an operation that nobody serves
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.continue_()
+        else:
+            route.fulfill(status=404, body="{}")
+
+    page.route("**/users/current", once)
+    visitor.open("/")
+    expect(page.get_by_role("complementary").get_by_text(alice.username)).to_be_visible(timeout=30_000)
+    visitor.picture("mlflow-menu-who")
 
 
 def test_the_menu_of_a_narrow_sidebar_is_made_of_icons(alice: User, visit: Visit) -> None:

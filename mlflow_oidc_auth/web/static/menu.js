@@ -145,13 +145,19 @@
 
     // After `model`, MLflow's own row. `settled`: MLflow has drawn by now all that it draws.
     put(model, settled) {
+      // MLflow tells who is logged in by itself, in versions that ask for it.
+      const titled = model.closest("aside").querySelectorAll("button [title]");
+      const told = !settled || [...titled].some((one) => one.title === this.username);
+      if (told) {
+        this.items[0].remove();
+      }
       const picture = model.querySelector('[role="img"]');
       const wide = model.textContent.trim() !== "";
       let last = model.parentElement;
-      this.items.forEach((item, index) => {
-        const [inside, text] = [item.firstChild, this.texts[index]];
+      this.items.slice(told ? 1 : 0).forEach((item) => {
+        const [inside, text] = [item.firstChild, this.texts[this.items.indexOf(item)]];
         set(inside, "className", model.className);
-        set(inside, "title", wide && index ? "" : text);
+        set(inside, "title", wide ? "" : text);
         set(inside.firstChild, "className", picture ? picture.className : "");
         set(inside.lastChild, "textContent", text);
         set(inside.lastChild, "className", wide ? "oidc-auth-text" : "oidc-auth-unseen");
@@ -160,9 +166,6 @@
         }
         last = item;
       });
-      // MLflow tells who is logged in by itself, in versions that ask for it.
-      const told = [...model.closest("aside").querySelectorAll("button [title]")].some((one) => one.title === this.username);
-      set(this.items[0], "hidden", told || !settled);
     }
   }
 

@@ -101,4 +101,4 @@ def test_a_file_is_kept_for_good_only_under_its_version(client: FlaskClient) -> 
     ],
 )
 def test_nothing_but_our_files_is_served(client: FlaskClient, name: str) -> None:
-    assert client.get(f"/permissions/static/{name}").status_code == 404
+    assert client.get(f"/permissions/static/{name}", follow_redirects=True).status_code == 404
