@@ -58,7 +58,8 @@ def must_lie_inside(source: Source) -> bool:
 def _is_plain(uri: str) -> bool:
     """Whether an address is a scheme and a path of this server, and nothing that parsers drop or treat apart."""
     parted = urlsplit(uri)
-    return uri.isprintable() and uri == uri.strip() and not (parted.netloc or parted.query or parted.fragment)
+    beside = parted.netloc or parted.query or parted.fragment
+    return uri.isprintable() and uri == uri.strip() and parted.path.startswith("/") and not beside
 
 
 def _of_model(source: Source) -> Named | None:
