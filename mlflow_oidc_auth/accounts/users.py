@@ -228,7 +228,7 @@ class UserStore:
             ).one_or_none()
             if known is not None and not known.is_active:
                 raise Forbidden(DISABLED, detail=f"{known.username} is disabled")
-            _refuse_taken(connection, profile, known)
+            _refuse_taken(connection, profile)
             user_id = _create(connection, profile, now) if known is None else _update(connection, known, profile, now)
             replace_provider_groups(connection, user_id, profile.groups, now)
             return _user(connection.execute(sa.select(*_COLUMNS).where(users.c.id == user_id)).one())
@@ -261,11 +261,16 @@ def _locked(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(*_COLUMNS).where(*conditions).with_for_update()
 
 
-def _refuse_taken(connection: sa.Connection, profile: LoginProfile, known: AnyRow | None) -> None:
-    """SECURITY: an e-mail stays with the subject that had it first; a provider may let people choose theirs."""
-    holder = connection.execute(sa.select(users.c.id).where(users.c.username == profile.username)).scalar()
-    if holder is not None and (known is None or holder != known.id):
-        raise Forbidden(TAKEN, detail=f"the login name {profile.username} is another account's (user {holder})")
+def _refuse_taken(connection: sa.Connection, profile: LoginProfile) -> None:
+    """SECURITY: an e-mail stays with the subject that had it first; a provider may let people choose theirs.
+
+    Whose it is tells the subject, not whether a moment ago there was such a user: this person may be logging in
+    for the first time in another tab.
+    """
+    whose = sa.select(users.c.id, users.c.issuer, users.c.subject).where(users.c.username == profile.username)
+    holder = connection.execute(whose).one_or_none()
+    if holder is not None and (holder.issuer, holder.subject) != (profile.issuer, profile.subject):
+        raise Forbidden(TAKEN, detail=f"the login name {profile.username} is another account's (user {holder.id})")
 
 
 def _create(connection: sa.Connection, profile: LoginProfile, now: datetime) -> int:
