@@ -83,6 +83,7 @@ def demo(*arguments: str) -> Iterator[RunningDemo]:
             text += line
             if "Ctrl-C stops everything" in line:
                 break
+        guard.cancel()
         assert "Ctrl-C stops everything" in text, text
         yield RunningDemo(process, text, time.monotonic() - began)
     finally:
