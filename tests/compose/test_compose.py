@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import sqlalchemy as sa
 import yaml
 from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
+from werkzeug.serving import make_server
 
 from mlflow_oidc_auth.settings import parse_settings
 from tests.databases import Backend
@@ -136,13 +138,35 @@ def store() -> Iterator[str]:
     server.stop()
 
 
-def test_the_bucket_is_made_once_and_found_again(services: dict[str, Any], store: str) -> None:
+def make_bucket(services: dict[str, Any], store: str) -> None:
     given = services["bucket"]["environment"] | {"MLFLOW_S3_ENDPOINT_URL": store}
-    for _ in range(2):
-        command = [sys.executable, str(DEPLOY / "make_bucket.py"), "mlflow"]
-        done = subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=60)
-        assert done.returncode == 0, done.stderr
+    command = [sys.executable, str(DEPLOY / "make_bucket.py"), "mlflow"]
+    done = subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_bucket_is_made(services: dict[str, Any], store: str) -> None:
+    make_bucket(services, store)
     assert "<Name>mlflow</Name>" in requests.get(store, timeout=10).text
+
+
+@pytest.mark.parametrize("code", ["BucketAlreadyOwnedByYou", "BucketAlreadyExists"])
+def test_a_bucket_that_is_there_is_fine(services: dict[str, Any], code: str) -> None:
+    """What stores answer then; the one above says nothing to it."""
+
+    def says_so(_environ: object, start: Any) -> list[bytes]:
+        start("409 Conflict", [("Content-Type", "application/xml")])
+        return [f"<Error><Code>{code}</Code><Message>there</Message></Error>".encode()]
+
+    server = make_server("127.0.0.1", 0, says_so)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        make_bucket(services, f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
 
 
 @pytest.fixture
