@@ -29,6 +29,7 @@ MOST_IDS = 5000
 
 Levels = dict[tuple[IdKind, str], Level]
 
+_LONGEST_ID = 18  # digits
 _BIGGEST_ID = 2**31 - 1  # experiment ids are 32-bit; anything larger leads nowhere
 
 # From an id to the row that holds its experiment: (table, id column). Most tables carry the experiment's id.
@@ -195,12 +196,15 @@ def _holder_of_name(named: bool) -> sa.Select[Any]:
 
 
 def experiment_number(id_: str) -> int | None:
-    """The experiment that MLflow takes this id for: `1`, `01`, ` 1` and `+1` are one; `None` if it is no number."""
-    try:
-        number = int(id_)
-    except ValueError:
+    """The experiment with this id: `1` and `01` are one; `None` if it is no number.
+
+    SECURITY: MLflow stores some of these ids as the text that was sent, and Python reads numbers that no
+    database does (`３`, `1_0`): only plain digits are one.
+    """
+    if not (id_.isascii() and id_.isdigit()) or len(id_) > _LONGEST_ID:
         return None
-    return number if 0 <= number <= _BIGGEST_ID else None
+    number = int(id_)
+    return number if number <= _BIGGEST_ID else None
 
 
 def _with_all_spellings(levels: Levels, named: Named) -> Levels:

@@ -216,10 +216,14 @@ def _run_visible(of_experiment: ExperimentVisible, *ids: Any) -> sa.ColumnElemen
 
 
 def linked_experiment(association: Any) -> sa.ColumnElement[Any]:
-    """The experiment id at the end of an association, as a number; NULL where it ends elsewhere."""
-    return sa.case(
-        (association["destination_type"] == "experiment", sa.cast(association["destination_id"], sa.Integer))
-    )
+    """The experiment id at the end of an association, as a number; NULL where it ends elsewhere.
+
+    SECURITY: MLflow stores the text that somebody sent. PostgreSQL would stop every search of datasets at one
+    that is no number; SQLite would make a number of it.
+    """
+    end = association["destination_id"]
+    is_id = sa.and_(association["destination_type"] == "experiment", end.regexp_match("^[0-9]{1,18}$"))
+    return sa.case((is_id, sa.cast(end, sa.BigInteger)))
 
 
 def _all_experiments_of_dataset(dataset_id: Any, of_experiment: ExperimentVisible) -> sa.ColumnElement[bool]:
@@ -236,7 +240,10 @@ def _all_experiments_of_dataset(dataset_id: Any, of_experiment: ExperimentVisibl
             .correlate_except(link)
         )
 
-    return sa.and_(linked(of_experiment), sa.not_(linked(lambda id_: sa.not_(of_experiment(id_)))))
+    def hidden(experiment_id: Any) -> sa.ColumnElement[bool]:
+        return sa.not_(sa.func.coalesce(of_experiment(experiment_id), sa.false()))  # an id of nothing is NULL
+
+    return sa.and_(linked(of_experiment), sa.not_(linked(hidden)))
 
 
 def _association_visible(columns: Any, of_experiment: ExperimentVisible) -> sa.ColumnElement[bool]:
