@@ -30,6 +30,7 @@ from mlflow_oidc_auth.operations.requirements import (
     GraphQL,
     InBrowser,
     Listing,
+    NoGatewayModel,
     OwnSpans,
     Public,
     ReadSource,
@@ -46,6 +47,7 @@ DEFAULT_EXPERIMENT = (
     "The default experiment (id 0) belongs to nobody. Choose one of your own first: in Python, "
     'mlflow.set_experiment("a name"); in the shell, MLFLOW_EXPERIMENT_NAME.'
 )
+NO_GATEWAY = "Only MLflow admins may make a gateway endpoint the model of a scorer. Choose another model."
 ADMINS_ONLY = "Only MLflow admins may do this. Ask an MLflow admin."
 
 Named = Mapping[IdKind, frozenset[str]]
@@ -88,6 +90,9 @@ class Reading(Protocol):
 
     def keys(self, fields: tuple[str, ...]) -> frozenset[str]:
         """The tag keys at these fields; a map counts by its keys."""
+
+    def names_gateway(self, field: str) -> bool:
+        """Whether the scorer in this field has a gateway endpoint as its model."""
 
     def source(self) -> Source:
         """The source of a new model version."""
@@ -257,7 +262,9 @@ def _without_reading(identity: Identity, requirement: Requirement) -> Verdict | 
             return Verdict(True, Reason.ADMIN)
         case Admin():
             return _refused(Reason.ADMINS_ONLY, ADMINS_ONLY)
-        case Require() | RequireIfThere() | Create() | AdminsOnlySet() | AdminsOnlyTags() | OwnSpans():
+        case (
+            Require() | RequireIfThere() | Create() | AdminsOnlySet() | AdminsOnlyTags() | NoGatewayModel() | OwnSpans()
+        ):
             return None
         case ReadSource() | GraphQL() | AllOf():
             return None
@@ -296,6 +303,9 @@ def _needs_admin(parts: Iterable[Requirement], reading: Reading) -> Iterator[Ver
                         yield _refused(Reason.ADMINS_ONLY, f"Only MLflow admins may choose '{name}'. Leave it out.")
             case AdminsOnlyTags(keys, fields):
                 yield from _admins_tags(frozenset(keys) & reading.keys(fields))
+            case NoGatewayModel(field):
+                if reading.names_gateway(field):
+                    yield _refused(Reason.ADMINS_ONLY, NO_GATEWAY)
             case _:
                 pass
 

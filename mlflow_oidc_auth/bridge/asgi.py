@@ -242,6 +242,10 @@ class _HeadReading:
         """Nothing of the body is known here."""
         raise _not_in_the_head()
 
+    def names_gateway(self, field: str) -> bool:
+        """Nothing of the body is known here."""
+        raise _not_in_the_head()
+
     def source(self) -> Source:
         """Nothing of the body is known here."""
         raise _not_in_the_head()

@@ -17,6 +17,7 @@ from flask.json.provider import DefaultJSONProvider
 from google.protobuf.json_format import ParseError
 from google.protobuf.message import Message
 from mlflow.exceptions import MlflowException
+from mlflow.genai.scorers.scorer_utils import extract_model_from_serialized_scorer, is_gateway_model
 from mlflow.protos.mlflow_artifacts_pb2 import UploadArtifact
 from mlflow.server import handlers
 from mlflow.utils.proto_json_utils import parse_dict
@@ -154,6 +155,14 @@ class FlaskReading:
         """The tag keys at these fields; a map counts by its keys."""
         return frozenset(str(value) for name in fields for value in self._from_message(name))
 
+    def names_gateway(self, field: str) -> bool:
+        """Whether the scorer in this field has a gateway endpoint as its model.
+
+        Raises:
+            BadRequest: it is no scorer.
+        """
+        return any(_is_of_gateway(str(text)) for text in self._from_message(field))
+
     def source(self) -> Source:
         """The source of a new model version."""
 
@@ -244,6 +253,14 @@ def _refuse_two_spellings(body: Any, descriptor: Any) -> None:
         value = body.get(field.name, body.get(field.json_name))
         for item in value if isinstance(value, list) else [value]:
             _refuse_two_spellings(item, field.message_type)
+
+
+def _is_of_gateway(serialized_scorer: str) -> bool:
+    scorer = read_strictly(serialized_scorer)
+    try:
+        return bool(is_gateway_model(extract_model_from_serialized_scorer(scorer)))
+    except (AttributeError, TypeError):
+        raise BadRequest("The serialized scorer is not one.") from None
 
 
 def _walk(message: Any, parts: list[str]) -> Iterator[Any]:

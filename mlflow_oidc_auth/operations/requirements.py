@@ -83,6 +83,16 @@ class AdminsOnlyTags:
 
 
 @dataclass(frozen=True, slots=True)
+class NoGatewayModel:
+    """Everybody may, but only admins may name a gateway endpoint as the model of the scorer in `field`.
+
+    SECURITY: MLflow looks the endpoint up and binds the scorer to it, whoever asks; endpoints are the admins'.
+    """
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class OwnSpans:
     """`level` on every trace that an OTLP body adds spans to, as far as it is there yet.
 
@@ -124,7 +134,7 @@ class Deny:
     why: str
 
 
-Part = Require | RequireIfThere | Create | AdminsOnlySet | AdminsOnlyTags | OwnSpans | ReadSource
+Part = Require | RequireIfThere | Create | AdminsOnlySet | AdminsOnlyTags | NoGatewayModel | OwnSpans | ReadSource
 
 
 @dataclass(frozen=True, slots=True)

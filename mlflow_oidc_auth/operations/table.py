@@ -24,6 +24,7 @@ from mlflow_oidc_auth.operations.requirements import (
     Entry,
     GraphQL,
     Listing,
+    NoGatewayModel,
     OwnSpans,
     Part,
     Public,
@@ -445,7 +446,11 @@ TABLE: tuple[Entry, ...] = (
     *both("PATCH", "3.0/mlflow/datasets/<dataset_id>/tags", Require(EDIT, in_path(DATASET, "dataset_id"))),
     *both("DELETE", "3.0/mlflow/datasets/<dataset_id>/tags/<key>", Require(EDIT, in_path(DATASET, "dataset_id"))),
     # --- Scorers ---------------------------------------------------------------------------------------
-    *both("POST", "3.0/mlflow/scorers/register", Require(EDIT, in_message(EXPERIMENT, "experiment_id"))),
+    *both(
+        "POST",
+        "3.0/mlflow/scorers/register",
+        all_of(Require(EDIT, in_message(EXPERIMENT, "experiment_id")), NoGatewayModel("serialized_scorer")),
+    ),
     *both("GET", "3.0/mlflow/scorers/list", Listing(Kind.EXPERIMENT)),
     *both("GET", "3.0/mlflow/scorers/get", Require(READ, in_message(EXPERIMENT, "experiment_id"))),
     *both("GET", "3.0/mlflow/scorers/versions", Require(READ, in_message(EXPERIMENT, "experiment_id"))),
