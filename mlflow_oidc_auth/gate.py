@@ -329,8 +329,8 @@ def _missing_target(target: Target) -> str:
 def _foreign_source() -> Verdict:
     return _refused(
         Reason.FOREIGN_SOURCE,
-        "The source of a model version must be the artifacts of a run, logged model or model version that you can "
-        "read; name it with run_id or model_id. Ask an MLflow admin to register any other source.",
+        "The source of a model version must be a logged model or model version that you can read, or a folder inside "
+        "the artifacts of such a run; name it with run_id or model_id. Ask an MLflow admin to register any other source.",
     )
 
 

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 
+_SOURCE_DEPTH = 4
+"""A version is made of something inside `<experiment>/<run>/artifacts`, never of all that a run has."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArtifactPath:
     """A path below the proxy's root.
@@ -75,8 +79,13 @@ def _first(path: str) -> str:
 
 
 def _roots(parts: list[str]) -> list[str]:
-    """Everything at or above the path, but never a whole experiment: a version's source lies deeper."""
-    return [f"mlflow-artifacts:/{'/'.join(parts[:depth])}" for depth in range(2, len(parts) + 1)]
+    """Everything at or above the path that can be a version's source."""
+    return [f"mlflow-artifacts:/{'/'.join(parts[:depth])}" for depth in range(_SOURCE_DEPTH, len(parts) + 1)]
+
+
+def lies_deep(path: str) -> bool:
+    """Whether a path is deep enough for a version's source: inside `<experiment>/<run>/artifacts`."""
+    return len([part for part in path.split("/") if part]) >= _SOURCE_DEPTH
 
 
 def within(source: str, root: str) -> bool:

@@ -3,7 +3,8 @@
 READ on a registered model includes downloading the artifacts of its versions, so making a version from a
 source needs READ on that source; otherwise a version would be a way to read anybody's artifacts.
 
-SECURITY: a source with a scheme of MLflow's own leads to a resource, which is judged. Any other address
+SECURITY: all the artifacts of a run are no source. A version keeps what it is made of readable, and a run may
+still be written to. A source with a scheme of MLflow's own leads to a resource, which is judged. Any other address
 (S3, a local path) must lie inside the artifacts of a run or logged model that can be read.
 """
 
@@ -15,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.server import handlers
 from mlflow.store.artifact.utils.models import _parse_model_uri
 
-from mlflow_oidc_auth.bridge.artifact_paths import stays_below
+from mlflow_oidc_auth.bridge.artifact_paths import lies_deep, stays_below
 from mlflow_oidc_auth.gate import Named, Source
 from mlflow_oidc_auth.operations.targets import IdKind
 
@@ -36,12 +37,14 @@ def named_by(source: Source) -> Named | None:
         case "runs" | "models" | "mlflow-artifacts" if not _is_plain(source.uri) or not stays_below(path):
             return None
         case "runs":
-            run_id = path.split("/")[0]
-            return _merged(_beside(source), IdKind.RUN, run_id) if run_id else None
+            run_id, _, inside = path.partition("/")
+            return _merged(_beside(source), IdKind.RUN, run_id) if run_id and inside.strip("/") else None
         case "models":
             return _of_model(source)
-        case "mlflow-artifacts":
+        case "mlflow-artifacts" if lies_deep(path):
             return _merged(_beside(source), IdKind.ARTIFACT_PATH, path)
+        case "mlflow-artifacts":
+            return None
         case _:
             return _beside(source) or None
 

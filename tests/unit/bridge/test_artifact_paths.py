@@ -150,17 +150,20 @@ def test_a_plain_file_name_is_allowed_encoded_or_not(name: str) -> None:
         assert found.experiment_id == 7
 
 
-def test_version_roots_are_everything_at_or_above_but_never_an_experiment() -> None:
-    found = parse_artifact_path("1/run/artifacts/model/")
+def test_version_roots_are_what_is_inside_a_runs_artifacts_at_or_above_the_path() -> None:
+    found = parse_artifact_path("1/run/artifacts/model/data/")
     assert found is not None
     assert found.version_roots == (
-        "mlflow-artifacts:/1/run",
-        "mlflow-artifacts:/1/run/artifacts",
         "mlflow-artifacts:/1/run/artifacts/model",
+        "mlflow-artifacts:/1/run/artifacts/model/data",
     )
-    top = parse_artifact_path("1")
-    assert top is not None
-    assert top.version_roots == ()
+
+
+@pytest.mark.parametrize("text", ["1", "1/run", "1/run/artifacts", "1/run/artifacts/", "1/models/m-1"])
+def test_all_the_artifacts_of_a_run_are_no_version_root(text: str) -> None:
+    found = parse_artifact_path(text)
+    assert found is not None
+    assert found.version_roots == ()
 
 
 @pytest.mark.parametrize("path", ["", "a", "a/b", "a/..b", "a%20b"])

@@ -28,10 +28,18 @@ def test_what_is_named_beside_a_prompts_placeholder_counts_all_the_same() -> Non
     assert named("dummy-source", "r", "m-1") == {RUN: {"r"}, MODEL: {"m-1"}}
 
 
-@pytest.mark.parametrize("uri", ["runs:/abc/model", "runs:/abc", "RUNS:/abc/model", "runs:///abc/model"])
+@pytest.mark.parametrize("uri", ["runs:/abc/model", "runs:/abc/a/b/c", "RUNS:/abc/model", "runs:///abc/model"])
 def test_an_address_below_a_run_is_that_runs(uri: str) -> None:
     assert named(uri) == {RUN: {"abc"}}
     assert not must_lie_inside(Source(uri, "", ""))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["runs:/abc", "runs:/abc/", "mlflow-artifacts:/1", "mlflow-artifacts:/1/abc", "mlflow-artifacts:/1/abc/artifacts/"],
+)
+def test_all_that_a_run_has_is_no_source(uri: str) -> None:
+    assert named(uri, "abc") is None
 
 
 def test_the_run_in_the_address_and_the_one_beside_it_are_both_judged() -> None:
@@ -71,7 +79,12 @@ def test_an_address_of_this_servers_artifacts_is_judged_by_its_path() -> None:
     [
         "runs:",
         "runs:/",
-        "runs:abc",
+        "runs:/abc",  # all the artifacts of a run, which may still be written to
+        "runs:/abc/",
+        "mlflow-artifacts:/1/abc/artifacts",
+        "mlflow-artifacts:/1/abc/artifacts/",
+        "mlflow-artifacts:/1/abc",
+        "runs:abc/model",
         "runs://host/abc/model",
         "runs:/abc/../def",
         "runs:/abc/%2e%2e/def",
@@ -83,8 +96,8 @@ def test_an_address_of_this_servers_artifacts_is_judged_by_its_path() -> None:
         "runs:/abc/a#b",
         " runs:/abc/model",
         "runs:/abc/model ",
-        "ru\nns:/abc",
-        "runs:/abc\n",
+        "ru\nns:/abc/model",
+        "runs:/abc/model\n",
         "runs:/abc\t/x",
         "models:",
         "models:/",
@@ -93,14 +106,14 @@ def test_an_address_of_this_servers_artifacts_is_judged_by_its_path() -> None:
         "models:/name/1/more",
         "models:/../1",
         "models:/name/1?x",
-        "mlflow-artifacts://host/1/abc",
-        "mlflow-artifacts://host:5000/1/abc",
-        "mlflow-artifacts:/1/../2",
-        "mlflow-artifacts:/1/%2e%2e/2",
-        "mlflow-artifacts:////1/abc",
-        "mlflow-artifacts:/1/abc?x",
-        "mlflow-artifacts:/1/abc#x",
-        "mlflow-artifacts:/1/a\0",
+        "mlflow-artifacts://host/1/abc/artifacts/model",
+        "mlflow-artifacts://host:5000/1/abc/artifacts/model",
+        "mlflow-artifacts:/1/abc/artifacts/../../2/model",
+        "mlflow-artifacts:/1/abc/artifacts/%2e%2e/2/model",
+        "mlflow-artifacts:////1/abc/artifacts/model",
+        "mlflow-artifacts:/1/abc/artifacts/model?x",
+        "mlflow-artifacts:/1/abc/artifacts/model#x",
+        "mlflow-artifacts:/1/abc/artifacts/model\0",
     ],
 )
 def test_an_address_of_mlflows_own_that_is_not_plain_leads_nowhere(uri: str) -> None:
