@@ -175,9 +175,11 @@ class _Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         if os.geteuid() == 0:
-            command = ["runuser", "-u", "postgres", "--", *command]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._folder)
+            subprocess.run(command, check=True, cwd=self._folder, user="postgres", group="postgres", **quiet)
+        else:
+            subprocess.run(command, check=True, cwd=self._folder, **quiet)
 
 
 def _migrate_mlflow(url: str) -> None:
