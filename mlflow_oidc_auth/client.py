@@ -32,6 +32,7 @@ from mlflow_oidc_auth.operations.requirements import Deny
 
 _USERS = "/api/2.0/mlflow/users"
 _PERMISSIONS = "/api/3.0/mlflow/users/permissions"
+_ROLES = "/api/3.0/mlflow/roles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,16 @@ class GetUserPermissionResult:
     permission: str
 
 
-_Told = TypeVar("_Told", RolePermission, UserPermission)
+@dataclass(frozen=True, slots=True)
+class UserRoleAssignment:
+    """That a user is in a group or team."""
+
+    id: int
+    user_id: int
+    role_id: int
+
+
+_Told = TypeVar("_Told", RolePermission, UserPermission, UserRoleAssignment)
 
 
 class OidcAuthClient:
@@ -149,6 +159,31 @@ class OidcAuthClient:
         told = self._request("GET", f"{_PERMISSIONS}/list", params={"username": username})
         return [_picked(UserPermission, row) for row in told["permissions"]]
 
+    # --- Groups and teams, which MLflow calls roles: for admins ----------------------------------
+
+    def get_role(self, role_id: int) -> Role:
+        """One group or team."""
+        return _role(self._request("GET", f"{_ROLES}/get", params={"role_id": str(role_id)})["role"])
+
+    def list_roles(self, workspace: str) -> list[Role]:
+        """Every group and team; they are all in the workspace `default`."""
+        told = self._request("GET", f"{_ROLES}/list", params={"workspace": workspace})
+        return [_role(role) for role in told["roles"]]
+
+    def list_all_roles(self) -> list[Role]:
+        """Every group and team."""
+        return [_role(role) for role in self._request("GET", f"{_ROLES}/list")["roles"]]
+
+    def list_role_permissions(self, role_id: int) -> list[RolePermission]:
+        """What was granted to one group or team."""
+        told = self._request("GET", f"{_ROLES}/permissions/list", params={"role_id": str(role_id)})
+        return [_picked(RolePermission, permission) for permission in told["role_permissions"]]
+
+    def list_role_users(self, role_id: int) -> list[UserRoleAssignment]:
+        """Who is in one group or team."""
+        told = self._request("GET", f"{_ROLES}/users/list", params={"role_id": str(role_id)})
+        return [_picked(UserRoleAssignment, assignment) for assignment in told["assignments"]]
+
     # --- What MLflow's client has and we have not ------------------------------------------------
 
     def create_user(self, username: str, password: str) -> NoReturn:
@@ -171,18 +206,6 @@ class OidcAuthClient:
         """Not here: roles are groups."""
         _not_here(ROLES_ARE_GROUPS)
 
-    def get_role(self, role_id: int) -> NoReturn:
-        """Not here: ask for the roles of a user."""
-        _not_here(ROLES_ARE_GROUPS)
-
-    def list_roles(self, workspace: str) -> NoReturn:
-        """Not here: ask for the roles of a user."""
-        _not_here(ROLES_ARE_GROUPS)
-
-    def list_all_roles(self) -> NoReturn:
-        """Not here: ask for the roles of a user."""
-        _not_here(ROLES_ARE_GROUPS)
-
     def update_role(self, role_id: int, name: str | None = None, description: str | None = None) -> NoReturn:
         """Not here: roles are groups."""
         _not_here(ROLES_ARE_GROUPS)
@@ -199,10 +222,6 @@ class OidcAuthClient:
         """Not here: grant to users."""
         _not_here(ROLES_ARE_GROUPS)
 
-    def list_role_permissions(self, role_id: int) -> NoReturn:
-        """Not here: ask for the roles of a user."""
-        _not_here(ROLES_ARE_GROUPS)
-
     def update_role_permission(self, role_permission_id: int, permission: str) -> NoReturn:
         """Not here: grant to users."""
         _not_here(ROLES_ARE_GROUPS)
@@ -213,10 +232,6 @@ class OidcAuthClient:
 
     def unassign_role(self, username: str, role_id: int) -> NoReturn:
         """Not here: membership is the login service's."""
-        _not_here(ROLES_ARE_GROUPS)
-
-    def list_role_users(self, role_id: int) -> NoReturn:
-        """Not here: ask for the roles of a user."""
         _not_here(ROLES_ARE_GROUPS)
 
     def _request(self, method: str, path: str, **sent: Any) -> dict[str, Any]:

@@ -3,46 +3,41 @@
 - `users/permissions/grant`, `revoke`: whoever manages the resource, by `grants/rules.py`.
 - `users/permissions/get`: the level that every check finds; one's own, or anybody's for who manages the resource.
 - `users/permissions/list`, `users/current/permissions`, `users/roles/list`: the grants behind it; one's own,
-  or anybody's for an admin. MLflow's roles are groups and teams; a user's own grants are in the role
-  `__user_<id>__`, as MLflow spells it.
+  or anybody's for an admin.
+- `roles/list`, `roles/get`, `roles/permissions/list`, `roles/users/list`: every group and team, for admins.
 
 SECURITY: a resource that is hidden from who asks and one that does not exist get the same answer, before
-anything is said of the user it is about. One's own lists leave out what NO_PERMISSIONS hides.
+anything is said of the user it is about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import flask
 
 from mlflow_oidc_auth.accounts.groups import GroupStore
 from mlflow_oidc_auth.accounts.users import User, UserStore, login_name
-from mlflow_oidc_auth.accounts.web import one_user, told_as_role, user_called
+from mlflow_oidc_auth.accounts.web import one_user, user_called
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound
-from mlflow_oidc_auth.grants.listing import GrantListing, Holders, ListedGrant
+from mlflow_oidc_auth.grants.listing import GrantListing
+from mlflow_oidc_auth.grants.roles import Names, Roles
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_know, may_share
-from mlflow_oidc_auth.grants.store import GivenBy, Grantee, GrantStore, Named, Shareable
+from mlflow_oidc_auth.grants.store import GivenBy, Grantee, GrantStore, Shareable
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung, Verdict
 from mlflow_oidc_auth.web.json_api import add_json_route, asker, json_answer
 from mlflow_oidc_auth.web.json_body import body_texts, query_texts, quoted
 
-OWN_ROLE = 0
-"""The id of the role that holds a user's own grants; groups and teams count from 1."""
 
-
-class Resources(Protocol):
+class Resources(Names, Protocol):
     """What MLflow knows of its resources (`bridge/lookups.py`)."""
 
     def find(self, kind: Kind, key: str) -> Shareable | None:
         """The resource of this kind with this id or name."""
-
-    def names(self, resources: Collection[Resource]) -> Mapping[Resource, Named]:
-        """The name and true kind of each that is there."""
 
 
 class Judging(Protocol):
@@ -65,12 +60,16 @@ def grants_api(
     clock: Callable[[], datetime],
 ) -> flask.Blueprint:
     """The blueprint; register it under the static prefix."""
-    told = _ToldGrants(listing, users, groups, resources, clock)
+    told = _RolesApi(Roles(listing, groups, resources, clock), users)
     ours = _GrantsApi(grants, users, groups, resources, judge, clock)
     blueprint = flask.Blueprint("oidc_auth_grants", __name__)
     add_json_route(blueprint, "GET", "3.0/mlflow/users/current/permissions", told.current)
     add_json_route(blueprint, "GET", "3.0/mlflow/users/permissions/list", told.listed)
-    add_json_route(blueprint, "GET", "3.0/mlflow/users/roles/list", told.roles)
+    add_json_route(blueprint, "GET", "3.0/mlflow/users/roles/list", told.of_user)
+    add_json_route(blueprint, "GET", "3.0/mlflow/roles/list", told.every)
+    add_json_route(blueprint, "GET", "3.0/mlflow/roles/get", told.one)
+    add_json_route(blueprint, "GET", "3.0/mlflow/roles/permissions/list", told.permissions_of_one)
+    add_json_route(blueprint, "GET", "3.0/mlflow/roles/users/list", told.users_of_one)
     add_json_route(blueprint, "GET", "3.0/mlflow/users/permissions/get", ours.get)
     add_json_route(blueprint, "POST", "3.0/mlflow/users/permissions/grant", ours.grant)
     add_json_route(blueprint, "POST", "3.0/mlflow/users/permissions/revoke", ours.revoke)
@@ -150,65 +149,58 @@ class _GrantsApi:
 
 
 @dataclass(frozen=True, slots=True)
-class _Role:
-    """A group, team, or a user's own grants, with what was granted to it."""
+class _RolesApi:
+    """What was granted, told role by role or as one list."""
 
-    told: dict[str, Any]
-    grants: list[tuple[ListedGrant, Kind]]
-
-
-@dataclass(frozen=True, slots=True)
-class _ToldGrants:
-    """What a user was granted, by themselves and through their groups."""
-
-    listing: GrantListing
+    roles: Roles
     users: UserStore
-    groups: GroupStore
-    resources: Resources
-    clock: Callable[[], datetime]
 
     def current(self) -> flask.Response:
-        """The asker's own."""
+        """What reaches the asker."""
         me = asker()
         return self._permissions(user_called(self.users, me.username), me)
 
     def listed(self) -> flask.Response:
-        """A user's, as one list."""
+        """What reaches a user, as one list."""
         me = asker()
         return self._permissions(one_user(self.users, me, query_texts("username")["username"]), me)
 
-    def roles(self) -> flask.Response:
-        """A user's, role by role."""
+    def of_user(self) -> flask.Response:
+        """What reaches a user, role by role."""
         me = asker()
         user = one_user(self.users, me, query_texts("username")["username"])
-        return json_answer({"roles": [_told_role(role) for role in self._roles(user, all_of_it=me.is_admin)]})
+        return json_answer({"roles": [role.told() for role in self.roles.of_user(user, all_of_it=me.is_admin)]})
+
+    def every(self) -> flask.Response:
+        """Every role. They are in the one workspace there is; asked for others, none."""
+        wanted = flask.request.args.getlist("workspace")
+        here = not wanted or DEFAULT_WORKSPACE in wanted
+        return json_answer({"roles": [role.told() for role in self.roles.every()] if here else []})
+
+    def one(self) -> flask.Response:
+        """One role."""
+        return json_answer({"role": self.roles.one(_role_id()).told()})
+
+    def permissions_of_one(self) -> flask.Response:
+        """What one role opens."""
+        return json_answer({"role_permissions": self.roles.one(_role_id()).told()["permissions"]})
+
+    def users_of_one(self) -> flask.Response:
+        """WIRE: who is in one role, in MLflow's shape of an assignment; its id is the user's."""
+        role_id = _role_id()
+        members = self.roles.members(role_id)
+        return json_answer({"assignments": [{"id": id_, "user_id": id_, "role_id": role_id} for id_ in members]})
 
     def _permissions(self, user: User, me: Identity) -> flask.Response:
-        rows = [row for role in self._roles(user, all_of_it=me.is_admin) for row in _told_rows(role)]
+        rows = [row for role in self.roles.of_user(user, all_of_it=me.is_admin) for row in role.told_rows()]
         return json_answer({"is_admin": user.is_admin, "permissions": rows})
 
-    def _roles(self, user: User, *, all_of_it: bool) -> Iterable[_Role]:
-        """The user's own role where it holds something, then their groups."""
-        groups = self.groups.of_user(user.id)
-        holders = Holders(user.id, frozenset(group.id for group in groups))
-        found = self.listing.find(self.clock(), holders=holders)
-        shown = self._with_kinds(found if all_of_it else _not_hidden(found))
-        of: dict[int | None, list[tuple[ListedGrant, Kind]]] = {}
-        for grant, kind in shown:
-            of.setdefault(grant.group_id, []).append((grant, kind))
-        if None in of:
-            yield _Role(_own_role(user), of[None])
-        for group in groups:
-            yield _Role(told_as_role(group), of.get(group.id, []))
 
-    def _with_kinds(self, grants: Collection[ListedGrant]) -> list[tuple[ListedGrant, Kind]]:
-        """With the true kind of each; grants on what is gone are left out."""
-        names = self.resources.names([_on(grant) for grant in grants if not grant.is_pattern])
-        return [
-            (grant, grant.kind if grant.is_pattern else names[_on(grant)].kind)
-            for grant in grants
-            if grant.is_pattern or _on(grant) in names
-        ]
+def _role_id() -> int:
+    text = query_texts("role_id")["role_id"]
+    if not _is_number(text):
+        raise BadRequest(f"A role is named by its id, a whole number; {quoted(text)} is none.")
+    return int(text)
 
 
 def _named_resource(sent: Mapping[str, str]) -> tuple[Kind, str]:
@@ -233,11 +225,8 @@ def _named_resource(sent: Mapping[str, str]) -> tuple[Kind, str]:
 
 
 def _is_number(text: str) -> bool:
-    try:
-        int(text)
-    except ValueError:
-        return False
-    return True
+    """Plain digits, as `bridge/judge.py` reads an id: Python takes `1_0` and `３` for numbers too."""
+    return text.isascii() and text.isdigit()
 
 
 def _level(name: str) -> Level:
@@ -250,46 +239,3 @@ def _level(name: str) -> Level:
 
 def _given_by(me: Identity) -> GivenBy:
     return GivenBy(me.username, me.is_admin, me.user_id, me.group_ids)
-
-
-def _on(grant: ListedGrant) -> Resource:
-    return Resource(grant.kind, grant.on)
-
-
-def _not_hidden(grants: Iterable[ListedGrant]) -> list[ListedGrant]:
-    """Without grants that say NO_PERMISSIONS, and those on a resource that such a one of the user's own hides."""
-    every = list(grants)
-    hiding = [grant for grant in every if grant.level is Level.NO_PERMISSIONS]
-    hidden = {_on(grant) for grant in hiding if grant.user_id is not None and not grant.is_pattern}
-    return [
-        grant
-        for grant in every
-        if grant.level is not Level.NO_PERMISSIONS and (grant.is_pattern or _on(grant) not in hidden)
-    ]
-
-
-def _own_role(user: User) -> dict[str, Any]:
-    return {
-        "id": OWN_ROLE,
-        "name": f"__user_{user.id}__",
-        "workspace": DEFAULT_WORKSPACE,
-        "description": "What this user was granted by name.",
-    }
-
-
-def _told_role(role: _Role) -> dict[str, Any]:
-    """WIRE: MLflow's shape of a role."""
-    permissions = [
-        {"id": grant.id, "role_id": role.told["id"]} | _told_grant(grant, kind) for grant, kind in role.grants
-    ]
-    return role.told | {"permissions": permissions}
-
-
-def _told_rows(role: _Role) -> list[dict[str, Any]]:
-    """WIRE: MLflow's shape of a user's permissions."""
-    told = {"role_id": role.told["id"], "role_name": role.told["name"], "workspace": role.told["workspace"]}
-    return [told | _told_grant(grant, kind) for grant, kind in role.grants]
-
-
-def _told_grant(grant: ListedGrant, kind: Kind) -> dict[str, Any]:
-    return {"resource_type": str(kind), "resource_pattern": grant.on, "permission": grant.level.name}

@@ -8,7 +8,7 @@ SECURITY: what makes, lists or revokes access keys is `InBrowser`: a token must 
 
 from __future__ import annotations
 
-from mlflow_oidc_auth.operations.requirements import Deny, Entry, InBrowser, Public, Requirement, SignedIn
+from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, InBrowser, Public, Requirement, SignedIn
 
 NO_PASSWORDS = Deny(
     "There are no passwords here: people log in with the login service, and programs use an access key. "
@@ -73,6 +73,10 @@ OURS: tuple[Entry, ...] = (
     *json("GET", "2.0/mlflow/users/list", SignedIn()),
     *json("GET", "2.0/mlflow/users/get", SignedIn()),
     *json("GET", "3.0/mlflow/users/roles/list", SignedIn()),
+    *json("GET", "3.0/mlflow/roles/list", Admin()),
+    *json("GET", "3.0/mlflow/roles/get", Admin()),
+    *json("GET", "3.0/mlflow/roles/permissions/list", Admin()),
+    *json("GET", "3.0/mlflow/roles/users/list", Admin()),
     # --- Grants, in the shapes of MLflow's own auth API --------------------------------------------------
     *json("GET", "3.0/mlflow/users/permissions/list", SignedIn()),
     *json("GET", "3.0/mlflow/users/permissions/get", SignedIn()),
@@ -86,15 +90,11 @@ OURS: tuple[Entry, ...] = (
     *json("PATCH", "2.0/mlflow/users/update-admin", ADMIN_BY_GROUP),
     *json("DELETE", "2.0/mlflow/users/delete", NO_DELETION),
     *json("POST", "3.0/mlflow/roles/create", ROLES_ARE_GROUPS),
-    *json("GET", "3.0/mlflow/roles/get", ROLES_ARE_GROUPS),
-    *json("GET", "3.0/mlflow/roles/list", ROLES_ARE_GROUPS),
     *json("PATCH", "3.0/mlflow/roles/update", ROLES_ARE_GROUPS),
     *json("DELETE", "3.0/mlflow/roles/delete", ROLES_ARE_GROUPS),
     *json("POST", "3.0/mlflow/roles/permissions/add", ROLES_ARE_GROUPS),
     *json("DELETE", "3.0/mlflow/roles/permissions/remove", ROLES_ARE_GROUPS),
-    *json("GET", "3.0/mlflow/roles/permissions/list", ROLES_ARE_GROUPS),
     *json("PATCH", "3.0/mlflow/roles/permissions/update", ROLES_ARE_GROUPS),
     *json("POST", "3.0/mlflow/roles/assign", ROLES_ARE_GROUPS),
     *json("DELETE", "3.0/mlflow/roles/unassign", ROLES_ARE_GROUPS),
-    *json("GET", "3.0/mlflow/roles/users/list", ROLES_ARE_GROUPS),
 )

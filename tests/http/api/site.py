@@ -56,6 +56,10 @@ ROLES = "3.0/mlflow/users/roles/list"
 LIST = "3.0/mlflow/users/permissions/list"
 GET = "3.0/mlflow/users/permissions/get"
 GRANT = "3.0/mlflow/users/permissions/grant"
+ROLE_LIST = "3.0/mlflow/roles/list"
+ROLE = "3.0/mlflow/roles/get"
+ROLE_PERMISSIONS = "3.0/mlflow/roles/permissions/list"
+ROLE_USERS = "3.0/mlflow/roles/users/list"
 REVOKE = "3.0/mlflow/users/permissions/revoke"
 
 

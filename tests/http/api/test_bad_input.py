@@ -22,6 +22,10 @@ from tests.http.api.site import (
     MY_PERMISSIONS,
     PREFIX,
     REVOKE,
+    ROLE,
+    ROLE_LIST,
+    ROLE_PERMISSIONS,
+    ROLE_USERS,
     ROLES,
     Person,
     Site,
@@ -48,10 +52,13 @@ WITH_FIELDS = (
     Asked("GET", LIST, ABOUT),
     Asked("GET", ROLES, ABOUT),
     Asked("GET", GET, ON),
+    Asked("GET", ROLE, {"role_id": "1"}),
+    Asked("GET", ROLE_PERMISSIONS, {"role_id": "1"}),
+    Asked("GET", ROLE_USERS, {"role_id": "1"}),
     Asked("POST", GRANT, ON | {"permission": "MANAGE"}),
     Asked("POST", REVOKE, ON),
 )
-WITHOUT_FIELDS = (Asked("GET", CURRENT, {}), Asked("GET", LIST_USERS, {}), Asked("GET", MY_PERMISSIONS, {}))
+WITHOUT_FIELDS = tuple(Asked("GET", path, {}) for path in (CURRENT, LIST_USERS, MY_PERMISSIONS, ROLE_LIST))
 BY_BODY = [asked for asked in WITH_FIELDS if asked.method == "POST"]
 BY_QUERY = [asked for asked in WITH_FIELDS if asked.method == "GET"]
 
@@ -80,6 +87,12 @@ NOWHERE = {
     "an experiment id that is a name": {"resource_id": "team-a sales"},
     "no such model": {"resource_type": "registered_model", "resource_id": "nothing"},
     "no such prompt": {"resource_type": "prompt", "resource_id": "nothing"},
+    "no such role": {"role_id": "4711"},
+    "a role id beyond every number": {"role_id": "9" * 1000},
+    "a role id beyond the database's numbers": {"role_id": str(2**40)},
+    "a negative role id": {"role_id": "-1"},
+    "a role's name": {"role_id": "/readers"},
+    "a user's own role": {"role_id": "0"},
     "no such type": {"resource_type": "kettle"},
     "no such permission": {"permission": "OWN"},
     "a permission in lower case": {"permission": "manage"},

@@ -77,6 +77,24 @@ def test_it_lists_what_reaches_somebody(site: Site, client: OidcAuthClient) -> N
     assert [(role.name, len(role.permissions)) for role in roles] == [(own, 3), ("/prokube users", 1)]
 
 
+def test_groups_are_roles_to_look_at_for_an_admin(
+    site: Site, client: OidcAuthClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.grant(EXPERIMENT, Level.READ, group="/readers")
+    become(monkeypatch, "root")
+    roles = {role.name: role for role in client.list_all_roles()}
+    assert sorted(roles) == ["/guests", "/prokube admins", "/prokube users", "/readers"]
+    assert client.list_roles("default") == list(roles.values())
+    assert client.list_roles("another") == []
+    readers = client.get_role(roles["/readers"].id)
+    assert readers == roles["/readers"]
+    assert tuple(client.list_role_permissions(readers.id)) == readers.permissions
+    assert [(one.resource_type, one.resource_pattern, one.permission) for one in readers.permissions] == [
+        ("experiment", "7", "READ")
+    ]
+    assert [one.user_id for one in client.list_role_users(readers.id)] == [site.people["bob"].id]
+
+
 def test_a_refusal_says_what_to_do(client: OidcAuthClient) -> None:
     with pytest.raises(MlflowException, match="Ask whoever manages it, or an MLflow admin") as refused:
         client.grant_user_permission(email("bob"), "experiment", MISSING[EXPERIMENT.kind], "READ")
@@ -89,18 +107,13 @@ WITHOUT_COUNTERPART = {
     "update_user_admin": ("x@example.test", True),
     "delete_user": ("x@example.test",),
     "create_role": ("default", "x"),
-    "get_role": (1,),
-    "list_roles": ("default",),
-    "list_all_roles": (),
     "update_role": (1, "x"),
     "delete_role": (1,),
     "add_role_permission": (1, "experiment", "7", "READ"),
     "remove_role_permission": (1,),
-    "list_role_permissions": (1,),
     "update_role_permission": (1, "READ"),
     "assign_role": ("x@example.test", 1),
     "unassign_role": ("x@example.test", 1),
-    "list_role_users": (1,),
 }
 
 

@@ -6,7 +6,18 @@ import pytest
 
 from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.requirements import Deny, Entry
-from tests.http.api.site import CURRENT, GET, GRANT, LIST_USERS, MY_PERMISSIONS, REVOKE
+from tests.http.api.site import (
+    CURRENT,
+    GET,
+    GRANT,
+    LIST_USERS,
+    MY_PERMISSIONS,
+    REVOKE,
+    ROLE,
+    ROLE_LIST,
+    ROLE_PERMISSIONS,
+    ROLE_USERS,
+)
 from tests.people import People, Person
 
 DENIED = [entry for entry in OURS if isinstance(entry.requirement, Deny)]
@@ -72,6 +83,13 @@ def test_what_has_no_counterpart_says_so_to_everybody(people: People, entry: Ent
         answer = person.ask(entry.method, entry.path, json={} if entry.method != "GET" else None)
         assert answer.status_code == 403
         assert answer.json() == {"error_code": "PERMISSION_DENIED", "message": entry.requirement.why}
+
+
+@pytest.mark.parametrize("path", [ROLE_LIST, ROLE, ROLE_PERMISSIONS, ROLE_USERS])
+def test_roles_are_told_to_admins_alone(people: People, path: str) -> None:
+    fields = {} if path == ROLE_LIST else {"role_id": "1"}
+    assert people.root.api("GET", path, params=fields).status_code == 200
+    assert people.alice.api("GET", path, params=fields).status_code == 403
 
 
 def _grants(people: People, person: Person) -> object:
