@@ -6,8 +6,8 @@ what is purged, on the same connection and so in the same transaction: killed in
 At a create, every grant that the id or name still has is wiped first: SQLite reuses ids after `mlflow gc`,
 and a name may have been deleted by a process without this plugin.
 
-Also here, since it is the same idea (the row says who made it): a run's user is who created it, whatever
-the client sent.
+Also here, since it is the same idea (the row says who made it): the user of a run or model version, the tag
+`mlflow.user` of a run or trace, and the creator of a dataset are who asks, whatever the client sent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegisteredModel
-from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun, SqlTag
+from mlflow.store.tracking.dbmodels.models import (
+    SqlEvaluationDataset,
+    SqlExperiment,
+    SqlRun,
+    SqlTag,
+    SqlTraceMetadata,
+    SqlTraceTag,
+)
 from sqlalchemy import event, orm
 
 from mlflow_oidc_auth import audit, context
@@ -45,8 +52,12 @@ class Ownership:
             (SqlRegisteredModel, "after_delete", self._name_gone),
             (SqlRun, "before_insert", _stamp_user),
             (SqlModelVersion, "before_insert", _stamp_user),
-            (SqlTag, "before_insert", _stamp_user_tag),
-            (SqlTag, "before_update", _stamp_user_tag),
+            (SqlEvaluationDataset, "before_insert", _stamp_creator),
+            *(
+                (cls, name, _stamp_user_tag)
+                for cls in (SqlTag, SqlTraceTag, SqlTraceMetadata)
+                for name in ("before_insert", "before_update")
+            ),
         ]
 
     def attach(self) -> None:
@@ -118,6 +129,12 @@ def _stamp_user(_mapper: Any, _connection: sa.Connection, row: Any) -> None:
     creator = context.identity()
     if creator is not None:
         row.user_id = creator.username
+
+
+def _stamp_creator(_mapper: Any, _connection: sa.Connection, row: Any) -> None:
+    creator = context.identity()
+    if creator is not None:
+        row.created_by = row.last_updated_by = creator.username
 
 
 def _stamp_user_tag(_mapper: Any, _connection: sa.Connection, row: Any) -> None:

@@ -205,7 +205,8 @@ def visible_row(
         case OfAssociation():
             return _association_visible(columns, of_experiment)
         case Nowhere():
-            return sa.false()
+            # Not sa.false(), which would swallow what it is combined with.
+            return sa.literal_column("0") == sa.literal_column("1")
         case _:
             assert_never(owner)
 

@@ -8,8 +8,8 @@ What it must never do: read who is asking when a criterion is built. Criteria ar
 and shape; the identity is read when the statement runs, through bind parameters.
 
 The tripwire (`bridge/tripwire.py`): a statement that reads a resource table without its criterion, or
-writes to one, is stopped. Criteria that SQLAlchemy does not apply (a joined eager load that the statement
-does not name, a refresh of one row) end there too: nothing of what MLflow reads under a filter does that.
+writes to one, is stopped. What no criterion reaches (a joined eager load, a refresh of one row) ends there too:
+nothing that MLflow reads under a filter does that.
 
 How it stays fast: a person's grants are read once per request and named literally (`Sight`); only a
 person with more than a thousand gets the correlated expression that the gate uses.
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, orm
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm.util import LoaderCriteriaOption
+from sqlalchemy.sql import visitors
 
 from mlflow_oidc_auth import context
 from mlflow_oidc_auth.bridge.resources import OWNERS, OfName, experiments, mapped, visible_row
@@ -87,9 +88,11 @@ class RowFilter:
     def _on_orm_execute(self, state: orm.ORMExecuteState) -> None:
         if not state.is_select or state.is_column_load or not _is_filtered(context.view()):
             return
-        options = [self._option(name, self._shape(_kind_of(name))) for name in sorted(tables_of(state.statement))]
-        if options:
-            state.statement = state.statement.options(*options)
+        statement = state.statement
+        # A load of related rows may carry the first statement's criteria already; twice they would fool the tripwire.
+        present = {id(option) for option in statement._with_options}
+        wanted = (self._option(name, self._shape(_kind_of(name))) for name in sorted(tables_of(statement)))
+        state.statement = statement.options(*(option for option in wanted if id(option) not in present))
 
     def _shape(self, kind: Kind) -> Shape:
         sight = self.sight(kind)
@@ -117,7 +120,6 @@ class RowFilter:
             functools.partial(self._experiment_visible, shape),
             functools.partial(self._name_visible, shape),
         )
-        # Each statement gets its own, loads of related rows too: what propagated would come twice.
         return orm.with_loader_criteria(
             cls, sa.and_(mark(table), row_visible), include_aliases=True, propagate_to_loaders=False
         )
@@ -245,7 +247,10 @@ def _kind_of(table: str) -> Kind:
 
 
 def tables_of(statement: Any) -> set[str]:
-    """MLflow's tables that a statement reads, as far as its elements tell; our own look-ups are left out."""
+    """MLflow's tables that a statement reads, as far as its elements tell; our own look-ups are left out.
+
+    On the way every SELECT inside is made one that the ORM compiles, so that criteria reach it.
+    """
     found: set[str] = set()
     seen: set[int] = set()
     stack = [statement]
@@ -260,8 +265,18 @@ def tables_of(statement: Any) -> set[str]:
         elif isinstance(element, sa.Column):
             stack.append(element.table)
         else:
+            if isinstance(element, sa.Select) and not element._propagate_attrs:
+                _let_orm_compile(element)
             stack.extend(element.get_children())
     return found
+
+
+def _let_orm_compile(select: sa.Select[Any]) -> None:
+    """SQLAlchemy forgets that a SELECT is the ORM's if mapped columns stand in `(a) & (b)` only, as in MLflow's
+    search for the traces of a run: `exists().where((A.x == B.x) & (A.y == 1))`."""
+    inside: Iterator[Any] = visitors.iterate(select)
+    entities = (element._propagate_attrs for element in inside)
+    select._propagate_attrs = next(filter(None, entities), select._propagate_attrs)
 
 
 def _prepare_connection(connection: Any, record: Any) -> None:
