@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -31,9 +31,10 @@ from mlflow_oidc_auth.bridge.flask_side import FlaskSide
 from mlflow_oidc_auth.bridge.judge import Judge
 from mlflow_oidc_auth.bridge.lookups import ResourceLookup
 from mlflow_oidc_auth.bridge.ownership import Ownership
+from mlflow_oidc_auth.bridge.probes import Probes
 from mlflow_oidc_auth.bridge.routing import LiveRoutes
 from mlflow_oidc_auth.bridge.row_filter import RowFilter
-from mlflow_oidc_auth.bridge.server import mlflow_server, refuse_other_servers, static_prefix
+from mlflow_oidc_auth.bridge.server import mlflow_server, refuse_other_servers, static_prefix, use_shipped_catalogues
 from mlflow_oidc_auth.bridge.stores import build_stores, refuse_unserved_stores
 from mlflow_oidc_auth.credentials import Credentials
 from mlflow_oidc_auth.database.engine import build_engine
@@ -57,7 +58,6 @@ from mlflow_oidc_auth.settings import Settings, read_settings
 from mlflow_oidc_auth.tokens import rules as token_rules
 from mlflow_oidc_auth.tokens.store import TokenStore
 from mlflow_oidc_auth.tokens.web import token_api
-from mlflow_oidc_auth.web.health import health_probes
 from mlflow_oidc_auth.web.page import Pages, menu_tag
 
 _logger = logging.getLogger(__name__)
@@ -80,10 +80,11 @@ def create_app() -> ASGIApp:
         sys.exit(STARTUP_FAILURE)
 
 
-def _build(environ: Mapping[str, str]) -> ASGIApp:
+def _build(environ: MutableMapping[str, str]) -> ASGIApp:
     settings = read_settings(environ)
     _write_logs(settings.log_level)
     refuse_other_servers(environ)
+    use_shipped_catalogues(environ)
     engine = build_engine(refuse_unserved_stores(environ))
     build_stores()
     migrate(engine)
@@ -168,6 +169,7 @@ def _serve(parts: _Parts) -> ASGIApp:
         credentials=Credentials(parts.tokens, parts.sessions, settings.session_cookie_name),
         gate=gate,
         answers=answers,
+        probes=Probes(parts.engine),
         prefix=parts.prefix,
         own_origin=origin_of(settings.oidc_redirect_uri) if settings.oidc_redirect_uri else None,
     )
@@ -186,7 +188,6 @@ def _blueprints(parts: _Parts) -> Iterator[flask.Blueprint]:
     """Our pages and JSON."""
     settings = parts.settings
     lookup = ResourceLookup(parts.engine)
-    yield health_probes(parts.engine)
     yield login_pages(
         provider=Provider(settings),
         sessions=parts.sessions,

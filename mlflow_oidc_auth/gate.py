@@ -32,6 +32,7 @@ from mlflow_oidc_auth.operations.requirements import (
     Listing,
     NoGatewayModel,
     OwnSpans,
+    Probe,
     Public,
     ReadSource,
     Require,
@@ -244,7 +245,7 @@ def demand(verdict: Verdict) -> None:
 def _without_reading(identity: Identity, requirement: Requirement) -> Verdict | None:
     """The verdict that method, path and identity alone give; `None` where the request must be read."""
     match requirement:
-        case Public():
+        case Public() | Probe():
             return Verdict(True, Reason.PUBLIC)
         case Deny(why):
             return _refused(Reason.NOT_SERVED, why)
@@ -274,7 +275,7 @@ def _without_reading(identity: Identity, requirement: Requirement) -> Verdict | 
 
 def shows_rows_by_filter(requirement: Requirement | None) -> bool:
     """Whether an allowed operation runs with the row filter: all that the gate did not decide id by id."""
-    return isinstance(requirement, Listing | SignedIn | InBrowser | GraphQL | Public)
+    return isinstance(requirement, Listing | SignedIn | InBrowser | GraphQL | Public | Probe)
 
 
 def settled_early(requirement: Requirement) -> bool:
@@ -330,7 +331,7 @@ def _foreign_source() -> Verdict:
     return _refused(
         Reason.FOREIGN_SOURCE,
         "The source of a model version must be a logged model or model version that you can read, or a folder inside "
-        "the artifacts of such a run; name it with run_id or model_id. Ask an MLflow admin to register any other source.",
+        "the artifacts of such a run; name it with run_id or model_id. Ask an MLflow admin to register any other.",
     )
 
 

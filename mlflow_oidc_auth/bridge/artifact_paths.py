@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-
 _SOURCE_DEPTH = 4
 """A version is made of something inside `<experiment>/<run>/artifacts`, never of all that a run has."""
 

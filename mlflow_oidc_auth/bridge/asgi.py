@@ -27,12 +27,13 @@ from mlflow_oidc_auth.bridge.answers import Answers, send_response
 from mlflow_oidc_auth.bridge.caller import Caller
 from mlflow_oidc_auth.bridge.messages import read_strictly
 from mlflow_oidc_auth.bridge.passage import Passage, running
+from mlflow_oidc_auth.bridge.probes import Probes
 from mlflow_oidc_auth.bridge.routing import LiveRoutes, Routed
 from mlflow_oidc_auth.bridge.spans import traces_in
 from mlflow_oidc_auth.credentials import Credentials, NotIdentified
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
 from mlflow_oidc_auth.gate import Gate, Source, demand, settled_early
-from mlflow_oidc_auth.operations.requirements import AllOf, OwnSpans, Public, Requirement
+from mlflow_oidc_auth.operations.requirements import AllOf, OwnSpans, Probe, Public, Requirement
 from mlflow_oidc_auth.operations.targets import Target, Where
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity, Verdict
 
@@ -53,6 +54,7 @@ class GatedServer:
         credentials: who asks.
         gate: whether they may.
         answers: makes answers of refusals.
+        probes: answers those who ask whether we are well.
         prefix: the static prefix, empty or `/path`.
         own_origin: scheme and host under which browsers reach us, where that is configured.
     """
@@ -65,6 +67,7 @@ class GatedServer:
         credentials: Credentials,
         gate: Gate,
         answers: Answers,
+        probes: Probes,
         prefix: str,
         own_origin: str | None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -74,6 +77,7 @@ class GatedServer:
         self._credentials = credentials
         self._gate = gate
         self._answers = answers
+        self._probes = probes
         self._prefix = prefix
         self._own_origin = own_origin
         self._clock = clock
@@ -95,8 +99,12 @@ class GatedServer:
         if self._prefix and caller.path in ("/", self._prefix) and not caller.writes:
             await send_response(Response(status=302, headers={"Location": f"{self._prefix}/"}), send, head=True)
             return
+        routed = self._routes.find(scope)
+        if routed is not None and routed.entry is not None and isinstance(routed.entry.requirement, Probe):
+            await send_response(await self._probes.answer(caller.path), send, head=caller.method == "HEAD")
+            return
         try:
-            passage = await self._admit(scope, caller)
+            passage = await self._admit(caller, routed)
             receive = await self._read_body(passage, receive)
         except Refusal as refusal:
             await send_response(self._answers.to(refusal, caller), send, head=caller.method == "HEAD")
@@ -112,13 +120,12 @@ class GatedServer:
 
     # --- who asks for what -----------------------------------------------------------------------
 
-    async def _admit(self, scope: Scope, caller: Caller) -> Passage:
+    async def _admit(self, caller: Caller, routed: Routed | None) -> Passage:
         """The passage of a request, as far as method, path and headers settle it.
 
         Raises:
             Refusal: it may not pass.
         """
-        routed = None if caller.path.startswith("//") else self._routes.find(scope)
         entry = None if routed is None else routed.entry
         if routed is not None and entry is not None and isinstance(entry.requirement, Public):
             return Passage(caller, routed, None, settled=True)

@@ -32,7 +32,7 @@ from mlflow_oidc_auth.bridge.routes import FASTAPI, FLASK, graphql_fields, is_fl
 from mlflow_oidc_auth.errors import StartRefused
 from mlflow_oidc_auth.operations.coverage import Served, compare, graphql_served
 from mlflow_oidc_auth.operations.graphql import ENTRIES as GRAPHQL_ENTRIES
-from mlflow_oidc_auth.operations.requirements import Deny, Entry, Public
+from mlflow_oidc_auth.operations.requirements import Deny, Entry, Probe, Public
 
 PREFLIGHT = Entry("OPTIONS", "*", Public("a browser asks which other sites may call; MLflow's CORS settings answer"))
 
@@ -46,7 +46,7 @@ class Routed:
     Attributes:
         entry: what the operation needs; `None` if it is not listed.
         path_values: the variable parts of the path, as text.
-        by: `flask`, `fastapi`, `cors` for a preflight, or `nobody` for what is denied anyhow.
+        by: `flask`, `fastapi`, `cors` for a preflight, or `gate` for what the gate itself answers.
         rule: as the router spells it, with the static prefix.
     """
 
@@ -88,7 +88,7 @@ class LiveRoutes:
         if not path.startswith("/") or path.startswith("//") or _CONTROL.search(path) or not method.isupper():
             return None
         served = self._find_native(path, method, scope) or _preflight(scope) or self._find_flask(path, method)
-        return served or self._find_denied(path, method)
+        return served or self._find_answered(path, method)
 
     def unlisted(self) -> tuple[Served, ...]:
         """What is served and has no entry."""
@@ -113,10 +113,11 @@ class LiveRoutes:
         found = {name: str(value) for name, value in values.items()}
         return Routed(self._entry(method, rule.rule), found, FLASK, rule.rule)
 
-    def _find_denied(self, path: str, method: str) -> Routed | None:
-        """What nothing serves, so that the gate can say where the idea lives here."""
+    def _find_answered(self, path: str, method: str) -> Routed | None:
+        """What nothing serves: the gate itself answers probes, and says where a denied idea lives here."""
         entry = self._entry(method, path)
-        return Routed(entry, {}, "nobody", path) if entry is not None and isinstance(entry.requirement, Deny) else None
+        answered = entry is not None and isinstance(entry.requirement, Deny | Probe)
+        return Routed(entry, {}, "gate", path) if answered else None
 
     def _entry(self, method: str, rule: str) -> Entry | None:
         return self._entries.get(("GET" if method == "HEAD" else method, without_prefix(self._prefix, rule)))

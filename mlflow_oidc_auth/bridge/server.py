@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 
 import flask
@@ -37,6 +37,16 @@ def refuse_other_servers(environ: Mapping[str, str]) -> None:
             f"This server was started with {served_by}, which cannot serve MLflow's native routes behind the gate. "
             "Leave out --gunicorn-opts and --waitress-opts: uvicorn is the default."
         )
+
+
+def use_shipped_catalogues(environ: MutableMapping[str, str]) -> None:
+    """Unless the operator chose another place, MLflow reads its catalogues of language models from its package.
+
+    SECURITY: by default MLflow fetches one for each provider from the internet, whenever somebody opens a page
+    or sends a span that names a provider, and the address holds that name. Without a way out each look-up takes
+    seconds of a thread that others wait for.
+    """
+    environ.setdefault("MLFLOW_MODEL_CATALOG_URI", "")
 
 
 def mlflow_server() -> MlflowServer:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mlflow_oidc_auth.operations.requirements import Deny, Entry
+from mlflow_oidc_auth.operations.requirements import Deny, Entry, Probe
 
 #: Answered by the web frameworks themselves for every path that has another method.
 IGNORED_METHODS = frozenset({"HEAD", "OPTIONS"})
@@ -88,7 +88,7 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def _expected(entry: Entry, version: str) -> bool:
-    """Whether this version should serve it. What we deny of our own needs no route: the gate answers."""
-    if entry.ours and isinstance(entry.requirement, Deny):
+    """Whether this version should serve it. Probes, and what we deny of our own, need no route: the gate answers."""
+    if entry.ours and isinstance(entry.requirement, Deny | Probe):
         return False
     return not entry.since or release(entry.since) <= release(version)

@@ -8,7 +8,7 @@ SECURITY: what makes, lists or revokes access keys is `InBrowser`: a token must 
 
 from __future__ import annotations
 
-from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, InBrowser, Public, Requirement, SignedIn
+from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, InBrowser, Probe, Public, Requirement, SignedIn
 
 NO_PASSWORDS = Deny(
     "There are no passwords here: people log in with the login service, and programs use an access key. "
@@ -50,8 +50,8 @@ OURS: tuple[Entry, ...] = (
     page("POST", "/logout", Public("ends the session of the cookie")),
     page("POST", "/backchannel-logout", Public("called by the provider; proven by its signed logout token")),
     # --- Probes and files --------------------------------------------------------------------------------
-    page("GET", "/health/live", Public("says that the process runs, for probes")),
-    page("GET", "/health/ready", Public("says whether the database answers, for probes")),
+    page("GET", "/health/live", Probe("says that the process runs, for probes")),
+    page("GET", "/health/ready", Probe("says whether the database answers, for probes")),
     page(
         "GET", "/permissions/static/<path:filename>", Public("style and scripts of our pages, the same for everybody")
     ),

@@ -20,6 +20,13 @@ class Public:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """Anybody, without a credential; the gate itself answers and no router serves it."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedIn:
     """Any identity. What it reads is row-filtered."""
 
@@ -144,7 +151,7 @@ class AllOf:
     parts: tuple[Part, ...]
 
 
-Requirement = Public | SignedIn | InBrowser | Part | Listing | GraphQL | Admin | Deny | AllOf
+Requirement = Public | Probe | SignedIn | InBrowser | Part | Listing | GraphQL | Admin | Deny | AllOf
 
 
 @dataclass(frozen=True, slots=True)
