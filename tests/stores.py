@@ -153,6 +153,12 @@ class Stores:
         with self.engine.connect() as connection:
             return [(row[0] or row[1], row[2], row[3]) for row in connection.execute(rows)]
 
+    @contextmanager
+    def another_process(self) -> Iterator[sa.Connection]:
+        """A transaction of a process that knows nothing of us, such as `mlflow gc`."""
+        with self.system(), self.engine.begin() as connection:
+            yield connection
+
     def scalar(self, sql: str, **values: Any) -> Any:
         """One value, read past everything."""
         with self.system(), self.engine.connect() as connection:

@@ -50,8 +50,10 @@ class Ownership:
             (SqlRegisteredModel, "after_insert", self._name_made),
             (SqlRegisteredModel, "after_update", self._name_changed),
             (SqlRegisteredModel, "after_delete", self._name_gone),
-            (SqlRun, "before_insert", _stamp_user),
-            (SqlModelVersion, "before_insert", _stamp_user),
+            # At the construction too: MLflow answers a create with the object it has not written yet.
+            (SqlRun, "init", _construct_user),
+            *((cls, "before_insert", _stamp_user) for cls in (SqlRun, SqlModelVersion)),
+            *((cls, "init", _construct_user_tag) for cls in (SqlTag, SqlTraceTag, SqlTraceMetadata)),
             (SqlEvaluationDataset, "before_insert", _stamp_creator),
             *(
                 (cls, name, _stamp_user_tag)
@@ -108,6 +110,9 @@ class Ownership:
 
     def _name_gone(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
         connection.execute(named_grants.delete().where(*_on_name(row.workspace, row.name)))
+        remover = context.identity()
+        if remover is not None:
+            self._note(connection, remover, "registered_model.delete", f"registered model or prompt '{row.name}'")
 
     def _manage(self, creator: Identity) -> dict[str, Any]:
         return {
@@ -123,6 +128,18 @@ class Ownership:
 
 def _on_name(workspace: str, name: str) -> tuple[sa.ColumnElement[bool], ...]:
     return named_grants.c.workspace == workspace, named_grants.c.name == name
+
+
+def _construct_user(_row: Any, _arguments: Any, values: dict[str, Any]) -> None:
+    creator = context.identity()
+    if creator is not None:
+        values["user_id"] = creator.username
+
+
+def _construct_user_tag(_row: Any, _arguments: Any, values: dict[str, Any]) -> None:
+    creator = context.identity()
+    if creator is not None and values.get("key") == USER_TAG:
+        values["value"] = creator.username
 
 
 def _stamp_user(_mapper: Any, _connection: sa.Connection, row: Any) -> None:
