@@ -49,7 +49,7 @@ class MlflowServer:
         database: the address of MLflow's backend store.
         workers: how many worker processes.
         static_prefix: empty, or `/path`.
-        environment: settings on top of what every server needs.
+        environment: settings on top of what every server needs; an empty one is left out.
         arguments: further options of `mlflow server`.
         app_name: another entry point than ours.
         artifacts: where artifacts go; a folder of the server's own if not given.
@@ -71,7 +71,8 @@ class MlflowServer:
         self.artifacts = artifacts or str(self.folder / "artifacts")
         self.port = free_port()
         self.secrets = {SECRET_KEY, CLIENT_SECRET}
-        self._environment = {**base_environment(self.folder), **(environment or {})}
+        settings = {**base_environment(self.folder), **(environment or {})}
+        self._environment = {name: value for name, value in settings.items() if value}
         self._arguments, self._app_name = tuple(arguments), app_name
         self._process: subprocess.Popen[bytes] | None = None
         self._engine: sa.Engine | None = None
@@ -99,10 +100,7 @@ class MlflowServer:
         Raises:
             ServerEnded: it ended.
         """
-        with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(), env=self._environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
-            )
+        self._process = self.spawn()
         until = time.monotonic() + _READY_SECONDS
         while not self._is_ready():
             if self._process.poll() is not None:
@@ -148,6 +146,13 @@ class MlflowServer:
             *prefix,
             *self._arguments,
         ]
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the command, in a process group of its own; whoever calls this ends it with :func:`end_group`."""
+        with self._log_path.open("ab") as log:
+            return subprocess.Popen(
+                self.command(), env=self._environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+            )
 
     def log(self) -> str:
         """All that it wrote."""
@@ -244,10 +249,7 @@ def run_to_its_end(server: MlflowServer, seconds: float = 60.0) -> tuple[int, st
 
     A server that is still running after `seconds` is ended; its exit code is then -1.
     """
-    with server._log_path.open("ab") as log:
-        process = subprocess.Popen(
-            server.command(), env=server._environment, cwd=server.folder, stdout=log, stderr=log, start_new_session=True
-        )
+    process = server.spawn()
     try:
         return process.wait(seconds), server.log()
     except subprocess.TimeoutExpired:
