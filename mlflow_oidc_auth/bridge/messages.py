@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NoReturn
 
+import mlflow
 from flask import Request
 from flask.json.provider import DefaultJSONProvider
 from google.protobuf.json_format import ParseError
@@ -24,6 +25,7 @@ from mlflow.utils.proto_json_utils import parse_dict
 
 from mlflow_oidc_auth.errors import BadRequest
 from mlflow_oidc_auth.gate import Source
+from mlflow_oidc_auth.operations.coverage import release
 from mlflow_oidc_auth.operations.graphql import unlisted_fields
 from mlflow_oidc_auth.operations.targets import Target, Where
 
@@ -112,6 +114,8 @@ class FlaskReading:
         Raises:
             BadRequest: the request could be read two ways.
         """
+        if not served_from(target.since):
+            return ()
         read: Callable[[str], Iterator[Any]]
         match target.where:
             case Where.MESSAGE:
@@ -232,6 +236,12 @@ class FlaskReading:
 
     def _from_header(self, field: str) -> Iterator[Any]:
         yield from self._request.headers.getlist(field)
+
+
+@cache
+def served_from(version: str) -> bool:
+    """Whether the installed MLflow is of this version or later; always for none."""
+    return not version or release(mlflow.__version__) >= release(version)
 
 
 def _repeated(field: Any) -> bool:

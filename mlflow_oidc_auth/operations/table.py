@@ -207,7 +207,7 @@ TABLE: tuple[Entry, ...] = (
         # MLflow insists on exactly one of the two.
         all_of(
             Require(EDIT, in_message(RUN, "run_id", optional=True)),
-            Require(EDIT, in_message(LOGGED_MODEL, "model_id", optional=True)),
+            Require(EDIT, in_message(LOGGED_MODEL, "model_id", optional=True, since="3.17.0")),
         ),
     ),
     # --- Artifacts by path, through MLflow's proxy -----------------------------------------------------

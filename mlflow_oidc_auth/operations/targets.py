@@ -45,13 +45,15 @@ class Target:
     """`fields` of `where` that hold ids of `kind`.
 
     A field may be dotted (`trace.trace_info.trace_id`); lists on the way are walked. Every id found
-    counts. Unless `optional`, a request that names none is refused.
+    counts. Unless `optional`, a request that names none is refused. `since`: the MLflow version that first
+    has the field; before, a request cannot hold it.
     """
 
     kind: IdKind
     where: Where
     fields: tuple[str, ...]
     optional: bool = False
+    since: str = ""
 
 
 def in_path(kind: IdKind, field: str) -> Target:
@@ -59,9 +61,9 @@ def in_path(kind: IdKind, field: str) -> Target:
     return Target(kind, Where.PATH, (field,))
 
 
-def in_message(kind: IdKind, *fields: str, optional: bool = False) -> Target:
+def in_message(kind: IdKind, *fields: str, optional: bool = False, since: str = "") -> Target:
     """The ids are these fields of MLflow's parsed message."""
-    return Target(kind, Where.MESSAGE, fields, optional)
+    return Target(kind, Where.MESSAGE, fields, optional, since)
 
 
 def in_query(kind: IdKind, *fields: str, optional: bool = False) -> Target:

@@ -41,6 +41,7 @@ from mlflow_oidc_auth.operations.requirements import (
     NoGatewayModel,
     OwnSpans,
     Part,
+    Probe,
     Public,
     ReadSource,
     Require,
@@ -144,7 +145,8 @@ ON_RUN = in_message(RUN, "run_id")
 @pytest.mark.parametrize(
     ("needs", "with_key", "in_browser", "admin"),
     [
-        (Public("a probe"), Reason.PUBLIC, Reason.PUBLIC, Reason.PUBLIC),
+        (Public("a file"), Reason.PUBLIC, Reason.PUBLIC, Reason.PUBLIC),
+        (Probe("says OK"), Reason.PUBLIC, Reason.PUBLIC, Reason.PUBLIC),
         (SignedIn(), Reason.SIGNED_IN, Reason.SIGNED_IN, Reason.SIGNED_IN),
         (InBrowser(), Reason.BROWSER_ONLY, Reason.SIGNED_IN, Reason.BROWSER_ONLY),
         (Listing(Kind.EXPERIMENT), Reason.ROWS_FILTERED, Reason.ROWS_FILTERED, Reason.ROWS_FILTERED),
@@ -425,7 +427,8 @@ def test_spans_go_to_new_traces_and_to_those_one_may_edit(
 # --- every requirement ----------------------------------------------------------------------------------
 
 ALL: tuple[Requirement, ...] = (
-    Public("a probe"),
+    Public("a file"),
+    Probe("says OK"),
     SignedIn(),
     InBrowser(),
     Require(READ, ON_RUN),
@@ -467,7 +470,7 @@ def test_an_admin_is_refused_only_what_is_denied_or_needs_a_browser(needs: Requi
 @pytest.mark.parametrize("needs", ALL, ids=lambda needs: type(needs).__name__)
 def test_rows_are_filtered_wherever_no_resource_was_judged(needs: Requirement) -> None:
     # An operation that lists or searches must not run unfiltered; one that was decided must not be filtered.
-    assert shows_rows_by_filter(needs) is isinstance(needs, Listing | SignedIn | InBrowser | GraphQL | Public)
+    assert shows_rows_by_filter(needs) is isinstance(needs, Listing | SignedIn | InBrowser | GraphQL | Public | Probe)
 
 
 @pytest.mark.parametrize(

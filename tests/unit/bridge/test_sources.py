@@ -59,7 +59,8 @@ def test_a_copy_of_a_version_is_judged_by_its_model(uri: str) -> None:
     assert named(uri) == {NAME: {"a name"}}
 
 
-def test_beside_a_copy_mlflow_itself_compares_run_and_model() -> None:
+def test_where_mlflow_itself_compares_run_and_model_of_a_copy_they_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_COMPARES_COPIES", True)
     assert named("models:/a/1", "r", "m-1") == {NAME: {"a"}}
 
 

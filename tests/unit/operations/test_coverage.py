@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlflow_oidc_auth.operations.coverage import Served, compare, graphql_served, release
-from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, SignedIn
+from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, Probe, SignedIn
 
 GET = Entry("GET", "/thing", SignedIn())
 LATER = Entry("POST", "/thing", Admin(), since="3.18.0")
@@ -68,9 +68,10 @@ def test_two_entries_for_one_operation_are_found() -> None:
     assert found.listed_twice == (("GET", "/thing"),)
 
 
-def test_what_we_deny_of_our_own_needs_no_route() -> None:
-    denied = Entry("POST", "/signup", Deny("No."), ours=True)
-    assert compare(served(("GET", "/thing")), [GET, denied], version="3.17.2").exact
+@pytest.mark.parametrize("needs", [Deny("No."), Probe("says OK")], ids=["denied", "a probe"])
+def test_what_the_gate_itself_answers_of_ours_needs_no_route(needs: Deny | Probe) -> None:
+    answered = Entry("POST", "/signup", needs, ours=True)
+    assert compare(served(("GET", "/thing")), [GET, answered], version="3.17.2").exact
 
 
 def test_a_graphql_field_is_an_operation() -> None:

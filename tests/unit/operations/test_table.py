@@ -61,7 +61,7 @@ def walked(prefix: str) -> dict[str, list[Key]]:
 def test_the_live_server_serves_what_is_listed_and_nothing_else(prefix: str) -> None:
     found = walked(prefix)
     assert (found["unlisted"], found["not_served"], found["listed_twice"]) == ([], [], [])
-    assert len(found["both"]) > 500
+    assert len(found["both"]) >= 500
 
 
 @pytest.mark.parametrize("version", VERSIONS)
