@@ -41,6 +41,12 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "oidc_auth_last_ids",
+        sa.Column("kind", exact(32), nullable=False),
+        sa.Column("last", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", name=op.f("pk_oidc_auth_last_ids")),
+    )
+    op.create_table(
         "oidc_auth_login_attempts",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("state_digest", exact(64), nullable=False),

@@ -3,8 +3,9 @@
 Mapper events on MLflow's classes write the creator's MANAGE grant, follow a rename, and drop the grants of
 what is purged, on the same connection and so in the same transaction: killed in between, nothing is left.
 
-At a create, every grant that the id or name still has is wiped first: SQLite reuses ids after `mlflow gc`,
-and a name may have been deleted by a process without this plugin.
+At a create, every grant that the id or name still has is wiped first: the name may have been deleted by a
+process without this plugin. An experiment's id is never given twice: SQLite would reuse one after `mlflow gc`,
+and what the purged experiment left (artifacts, links of datasets) would be the new one's.
 
 Also here, since it is the same idea (the row says who made it): the user of a run or model version, the tag
 `mlflow.user` of a run or trace, and the creator of a dataset are who asks, whatever the client sent.
@@ -27,10 +28,12 @@ from mlflow.store.tracking.dbmodels.models import (
     SqlTraceTag,
 )
 from sqlalchemy import event, orm
+from sqlalchemy.dialects import sqlite
 
 from mlflow_oidc_auth import audit, context
-from mlflow_oidc_auth.database.tables import experiment_grants, named_grants
-from mlflow_oidc_auth.vocabulary import Identity, Level
+from mlflow_oidc_auth.bridge.resources import experiments
+from mlflow_oidc_auth.database.tables import experiment_grants, last_ids, named_grants
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level
 
 USER_TAG = "mlflow.user"
 
@@ -45,6 +48,7 @@ class Ownership:
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
         self._listeners: list[tuple[type, str, Callable[..., None]]] = [
+            (SqlExperiment, "before_insert", _choose_id),
             (SqlExperiment, "after_insert", self._experiment_made),
             (SqlExperiment, "after_delete", self._experiment_gone),
             (SqlRegisteredModel, "after_insert", self._name_made),
@@ -124,6 +128,18 @@ class Ownership:
 
     def _note(self, connection: sa.Connection, by: Identity, act: str, subject: str) -> None:
         audit.record(connection, by=by.username, act=act, subject=subject, now=self._now())
+
+
+def _choose_id(_mapper: Any, connection: sa.Connection, row: Any) -> None:
+    """PostgreSQL's sequence never goes back; SQLite takes the highest id that is there."""
+    if connection.dialect.name != "sqlite" or row.experiment_id is not None:
+        return
+    present = experiments.alias("vis_experiments")
+    highest = sa.select(sa.func.coalesce(sa.func.max(present.c.experiment_id), 0)).scalar_subquery()
+    first = sqlite.insert(last_ids).values(kind=str(Kind.EXPERIMENT), last=highest + 1)
+    later = {"last": sa.func.max(last_ids.c.last, highest) + 1}
+    chosen = first.on_conflict_do_update(index_elements=["kind"], set_=later).returning(last_ids.c.last)
+    row.experiment_id = connection.execute(chosen).scalar_one()
 
 
 def _on_name(workspace: str, name: str) -> tuple[sa.ColumnElement[bool], ...]:

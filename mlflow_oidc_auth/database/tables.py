@@ -195,6 +195,13 @@ seen_logout_tokens = sa.Table(
     sa.Column("expires_at", Instant, nullable=False, index=True),
 )
 
+last_ids = sa.Table(
+    "oidc_auth_last_ids",
+    metadata,
+    sa.Column("kind", exact(32), primary_key=True),  # "experiment"
+    sa.Column("last", sa.Integer, nullable=False),  # the highest id ever given, whatever was purged since
+)
+
 audit_records = sa.Table(
     "oidc_auth_audit_records",
     metadata,

@@ -124,13 +124,25 @@ def test_creating_a_name_that_is_taken_leaves_the_owners_grants_alone(stores: St
 # --- ids and names that come again -------------------------------------------------------------------
 
 
+def test_an_id_is_never_given_twice(stores: Stores) -> None:
+    """What a purged experiment left (artifacts, links of datasets) would be the next one's."""
+    with stores.decided(stores.alice):
+        given = [int(stores.tracking.create_experiment(name)) for name in ("one", "two")]
+    with stores.another_process() as another_process:  # `mlflow gc` runs without this plugin
+        another_process.execute(sa.text("DELETE FROM experiments WHERE experiment_id > 0"))
+    with stores.decided(stores.bob):
+        given.append(int(stores.tracking.create_experiment("three")))
+    assert given == sorted(set(given))
+
+
 def test_an_id_that_comes_again_after_gc_brings_no_old_grant(stores: Stores) -> None:
     number = create_experiment(stores, stores.alice, "hers")
     stores.grant(stores.team, Kind.EXPERIMENT, number, Level.MANAGE)
     with stores.another_process() as another_process:  # `mlflow gc` runs without this plugin
         for table in ("experiment_tags", "experiments"):
             another_process.execute(sa.text(f"DELETE FROM {table} WHERE experiment_id = {number}"))
-        if another_process.dialect.name == "postgresql":  # SQLite reuses it by itself
+        another_process.execute(sa.text("DELETE FROM oidc_auth_last_ids"))  # else SQLite's is not reused
+        if another_process.dialect.name == "postgresql":
             sequence = "pg_get_serial_sequence('experiments', 'experiment_id')"
             another_process.execute(sa.text(f"SELECT setval({sequence}, {number}, false)"))
     assert len(stores.grants_on(number)) == 2
