@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 import sqlalchemy as sa
 from mlflow.store.model_registry.dbmodels import models as _registry_models  # noqa: F401 - maps its classes
@@ -31,6 +31,11 @@ logged_models = tables["logged_models"]
 entity_associations = tables["entity_associations"]
 
 PROMPT_TAG = "mlflow.prompt.is_prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """The row is an experiment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ class Nowhere:
     """No resource: only admins' operations reach these rows, so nobody else sees any."""
 
 
-Owner = OfExperiment | Through | OfName | OfDataset | OfInput | OfInputTag | OfAssociation | Nowhere
+Owner = Experiment | OfExperiment | Through | OfName | OfDataset | OfInput | OfInputTag | OfAssociation | Nowhere
 
 _OF_RUN = Through("run_uuid", "runs", "run_uuid")
 _OF_TRACE = Through("request_id", "trace_info", "request_id")
@@ -85,7 +90,7 @@ _OF_QUEUE = Through("queue_id", "review_queues", "queue_id")
 
 # Tables, not classes: workspace-aware subclasses map the same ones.
 OWNERS: dict[str, Owner] = {
-    "experiments": OfExperiment(),
+    "experiments": Experiment(),
     "experiment_tags": OfExperiment(),
     "runs": OfExperiment(),
     "tags": _OF_RUN,
@@ -174,8 +179,11 @@ def mapped() -> dict[str, type]:
     return {cls.__table__.name: cls for cls in classes}
 
 
-ExperimentVisible = Callable[[sa.ColumnElement[Any]], sa.ColumnElement[bool]]
-"""Whether the experiment with the id of this column may be read."""
+class ExperimentVisible(Protocol):
+    """Whether an experiment may be read: by a column with its id and, where that is at hand, one with its name."""
+
+    def __call__(self, experiment_id: Any, name: Any = None, /) -> sa.ColumnElement[bool]: ...
+
 
 NameVisible = Callable[[sa.ColumnElement[Any], sa.ColumnElement[Any]], sa.ColumnElement[bool]]
 """Whether the model or prompt of this (workspace, name) may be read."""
@@ -186,6 +194,8 @@ def visible_row(
 ) -> sa.ColumnElement[bool]:
     """Whether a row may be read, in terms of what its owner says."""
     match owner:
+        case Experiment():
+            return of_experiment(columns["experiment_id"], columns["name"])
         case OfExperiment():
             return of_experiment(columns["experiment_id"])
         case OfName():

@@ -124,15 +124,20 @@ class RowFilter:
             cls, sa.and_(mark(table), row_visible), include_aliases=True, propagate_to_loaders=False
         )
 
-    def _experiment_visible(self, shape: Shape, experiment_id: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    def _experiment_visible(self, shape: Shape, experiment_id: Any, name: Any = None, /) -> sa.ColumnElement[bool]:
+        """By its id where that is enough; patterns and the correlated form also need the name."""
         if not shape.correlated and not shape.patterns:
             return self._literal(Kind.EXPERIMENT, shape, experiment_id, None)
+        if name is not None:
+            return self._experiment_by_name(shape, experiment_id, name)
         row = experiments.alias("vis_experiments")
-        if shape.correlated:
-            test = code(Kind.EXPERIMENT, row.c.experiment_id, row.c.name, self._asking()) >= READABLE
-        else:
-            test = self._literal(Kind.EXPERIMENT, shape, row.c.experiment_id, row.c.name)
+        test = self._experiment_by_name(shape, row.c.experiment_id, row.c.name)
         return sa.exists().where(row.c.experiment_id == experiment_id, test).correlate_except(row)
+
+    def _experiment_by_name(self, shape: Shape, experiment_id: Any, name: Any) -> sa.ColumnElement[bool]:
+        if shape.correlated:
+            return sa.and_(code(Kind.EXPERIMENT, experiment_id, name, self._asking()) >= READABLE)
+        return self._literal(Kind.EXPERIMENT, shape, experiment_id, name)
 
     def _name_visible(
         self, shape: Shape, workspace: sa.ColumnElement[Any], name: sa.ColumnElement[Any]

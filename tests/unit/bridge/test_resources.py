@@ -8,6 +8,7 @@ import pytest
 
 from mlflow_oidc_auth.bridge.resources import (
     OWNERS,
+    Experiment,
     Nowhere,
     OfAssociation,
     OfDataset,
@@ -46,6 +47,8 @@ def test_a_new_class_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_row_leads_to_its_owner_by_columns_that_are_there(table: str) -> None:
     columns = tables[table].c
     match OWNERS[table]:
+        case Experiment():
+            needed = {"experiment_id", "name"}
         case OfExperiment():
             needed = {"experiment_id"}
         case OfName():
