@@ -1,9 +1,9 @@
 """The gate in front of everything that uvicorn serves: Flask, native FastAPI routes, websockets.
 
 It finds the one operation that a request asks for, learns who asks, and lets the request through or answers
-it, before a byte of the body is read. Two bodies are read here, bounded and replayed unchanged: the spans
-of an OTLP request, whose traces are named nowhere else, and the JSON of other native routes, which would
-take the last of two equal keys.
+it, before a byte of the body is read. Bodies are bounded here, and two are looked at: the spans of an OTLP
+request, whose traces are named nowhere else, and the JSON of other native routes, which would take the last of
+two equal keys.
 
 SECURITY: nothing reaches MLflow around :meth:`GatedServer._http`. A websocket is refused, since none is
 listed; whatever fails on the way is a refusal; a path that no router serves is answered here and not passed
@@ -24,6 +24,7 @@ from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth import context
 from mlflow_oidc_auth.bridge.answers import Answers, send_response
+from mlflow_oidc_auth.bridge.bodies import LARGEST_BODY, LARGEST_PUBLIC_BODY, has_body, is_json, replaying, whole
 from mlflow_oidc_auth.bridge.caller import Caller
 from mlflow_oidc_auth.bridge.messages import read_strictly
 from mlflow_oidc_auth.bridge.passage import Passage, running
@@ -31,16 +32,15 @@ from mlflow_oidc_auth.bridge.probes import Probes
 from mlflow_oidc_auth.bridge.routing import LiveRoutes, Routed
 from mlflow_oidc_auth.bridge.spans import traces_in
 from mlflow_oidc_auth.credentials import Credentials, NotIdentified
-from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
+from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound, Refusal, Unauthenticated, Unavailable
 from mlflow_oidc_auth.gate import Gate, Source, demand, settled_early
-from mlflow_oidc_auth.operations.requirements import AllOf, OwnSpans, Probe, Public, Requirement
+from mlflow_oidc_auth.operations.requirements import AllOf, OwnSpans, Probe, Public
 from mlflow_oidc_auth.operations.targets import Target, Where
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity, Verdict
 
-LARGEST_BODY = 64 * 1024 * 1024
-"""In bytes, of the bodies that are read before they reach MLflow."""
-
 LOOKUPS_AT_ONCE = 40
+
+_WORKSPACE = "X-MLFLOW-WORKSPACE"  # MLflow answers it with a 500 while workspaces are off
 
 _LOG_IN = "Log in, or send a valid access key: e-mail as the username, key as the password."
 
@@ -126,6 +126,8 @@ class GatedServer:
         Raises:
             Refusal: it may not pass.
         """
+        if _WORKSPACE in caller.headers:
+            raise BadRequest(f"This server has no workspaces: leave out the header {_WORKSPACE}.")
         entry = None if routed is None else routed.entry
         if routed is not None and entry is not None and isinstance(entry.requirement, Public):
             return Passage(caller, routed, None, settled=True)
@@ -183,25 +185,25 @@ class GatedServer:
     # --- bodies ----------------------------------------------------------------------------------
 
     async def _read_body(self, passage: Passage, receive: Receive) -> Receive:
-        """What MLflow reads the body from: the same bytes, looked at first where they must be."""
-        if passage.identity is None or passage.routed.by == "flask" or not passage.caller.writes:
+        """What MLflow reads the body from: the same bytes, looked at first where they must be.
+
+        Raises:
+            Refusal: it may not pass.
+        """
+        if not has_body(passage.caller.headers) or _is_artifact(passage):
             return receive
-        entry = passage.routed.entry
-        spans = None if entry is None else _own_spans(entry.requirement)
-        if spans is not None and not passage.identity.is_admin:
-            body = await _whole(receive)
+        body = await whole(receive, LARGEST_PUBLIC_BODY if passage.identity is None else LARGEST_BODY)
+        spans = _own_spans(passage)
+        if spans is not None:
             await anyio.to_thread.run_sync(self._judge_spans, passage, spans, body)
-            return _replaying(body, receive)
-        if _is_json(passage):
-            body = await _whole(receive)
-            if body:
-                read_strictly(body)
-            return _replaying(body, receive)
-        return receive
+        elif passage.routed.by == "fastapi" and body and is_json(passage.caller.headers):
+            read_strictly(body)
+        return replaying(body, receive)
 
     def _judge_spans(self, passage: Passage, part: OwnSpans, body: bytes) -> None:
-        assert passage.identity is not None
-        assert passage.routed.entry is not None
+        assert passage.identity is not None, "spans need a credential"
+        if passage.identity.is_admin:
+            return
         headers = passage.caller.headers
         found = traces_in(body, headers.get("content-type"), headers.get("content-encoding"))
         demand(self._gate.settle_spans(passage.identity, part, found.trace_ids, found.tag_keys, self._clock()))
@@ -278,46 +280,12 @@ def _with_cookies(passage: Passage, send: Send) -> Send:
     return sending
 
 
-def _own_spans(requirement: Requirement) -> OwnSpans | None:
-    parts = requirement.parts if isinstance(requirement, AllOf) else (requirement,)
+def _own_spans(passage: Passage) -> OwnSpans | None:
+    requirement = None if passage.routed.entry is None else passage.routed.entry.requirement
+    parts = requirement.parts if isinstance(requirement, AllOf) else ()
     return next((part for part in parts if isinstance(part, OwnSpans)), None)
 
 
-def _is_json(passage: Passage) -> bool:
-    """Whether a native route will parse the body as JSON. An artifact is stored as it comes, and may be large."""
-    entry = passage.routed.entry
-    if entry is not None and "mlflow-artifacts" in entry.path:
-        return False
-    content_type = passage.caller.headers.get("content-type", "application/json")
-    return content_type.split(";")[0].strip().lower().endswith(("/json", "+json"))
-
-
-async def _whole(receive: Receive) -> bytes:
-    """The whole body.
-
-    Raises:
-        TooLarge: it has more than :data:`LARGEST_BODY` bytes.
-        BadRequest: the client went away.
-    """
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise BadRequest("The request ended before its body did.", detail="the client went away")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > LARGEST_BODY:
-            raise TooLarge(f"The body of this request is larger than {LARGEST_BODY // 2**20} MiB; send it in parts.")
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
-def _replaying(body: bytes, receive: Receive) -> Receive:
-    """A channel that gives `body` once and then what the client sends (that it went away)."""
-    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return pending.pop() if pending else await receive()
-
-    return replay
+def _is_artifact(passage: Passage) -> bool:
+    """Whether the body is stored as it streams in, however large."""
+    return passage.routed.by == "fastapi" and passage.caller.path.startswith(_STREAMED)

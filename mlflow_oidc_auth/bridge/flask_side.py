@@ -10,12 +10,16 @@ covers, so that Flask started some other way, without the ASGI side, serves noth
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import flask
+import flask.typing
 import sqlalchemy as sa
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth import context
@@ -26,7 +30,11 @@ from mlflow_oidc_auth.bridge.tripwire import StoppedStatement
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, Refusal, Unavailable
 from mlflow_oidc_auth.gate import Gate, creates, demand
 
+_logger = logging.getLogger(__name__)
+
 _CLASH = "RESOURCE_ALREADY_EXISTS"
+# `(sqlite3.IntegrityError) ...`, `(psycopg.errors.DataError) ...`, `[SQL: ...`
+_OF_THE_DATABASE = re.compile(r"(?:Error: )?\((?:sqlite3|psycopg\w*)\.[\w.]+\)|\[SQL:")
 _READING = "_oidc_auth_reading"
 
 
@@ -60,6 +68,7 @@ class FlaskSide:
         app.register_error_handler(StoppedStatement, self._stop)
         app.register_error_handler(sa.exc.DBAPIError, self._store_fails)
         app.register_error_handler(sa.exc.TimeoutError, self._store_fails)
+        app.register_error_handler(Exception, self._fails)
 
     # --- before the handler ----------------------------------------------------------------------
 
@@ -91,6 +100,8 @@ class FlaskSide:
         response.headers.remove("Set-Cookie")
         if passage.identity is None:
             return response
+        if response.status_code >= 400 and response.is_json:
+            _leave_sql_out(response)
         if flask.request.endpoint == "serve" and response.mimetype == "text/html" and self._menu:
             return _with_menu(response, self._menu)
         return self._retell_clash(passage, passage.identity, response)
@@ -100,7 +111,7 @@ class FlaskSide:
         entry = passage.routed.entry
         if response.status_code != 400 or entry is None or not creates(entry.requirement):
             return response
-        if not response.is_json or _error_code(response) != _CLASH:
+        if not response.is_json or _told(response).get("error_code") != _CLASH:
             return response
         verdict = self._gate.name_clash(identity, entry, getattr(flask.g, _READING), self._clock())
         return response if verdict else self._refuse(Forbidden(verdict.sentence, detail=verdict.detail))
@@ -122,6 +133,14 @@ class FlaskSide:
             Unavailable(
                 "The server cannot reach its database right now. Try again in a moment.", detail=type(error).__name__
             )
+        )
+
+    def _fails(self, error: Exception) -> flask.typing.ResponseReturnValue:
+        if isinstance(error, HTTPException):
+            return error
+        _logger.exception("%s %s failed", flask.request.method, flask.request.path)
+        return self._refuse(
+            Refusal("The server failed to answer this request. Tell an MLflow admin.", detail=type(error).__name__)
         )
 
 
@@ -148,9 +167,22 @@ def _message_class(passage: Passage) -> Any:
     return message_classes().get((passage.routed.rule, method))
 
 
-def _error_code(response: flask.Response) -> str | None:
-    body = response.get_json(silent=True)
-    return cast(str | None, body.get("error_code")) if isinstance(body, dict) else None
+def _told(response: flask.Response) -> dict[str, Any]:
+    """The JSON object in an answer of MLflow's; empty if there is none."""
+    try:
+        body = json.loads(response.get_data())
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _leave_sql_out(response: flask.Response) -> None:
+    """SECURITY: MLflow puts statements, their parameters and the database's own words into its messages."""
+    body = _told(response)
+    message = str(body.get("message", ""))
+    if found := _OF_THE_DATABASE.search(message):
+        shown = message[: found.start()].rstrip(" .:") or "The database does not take this"
+        response.set_data(json.dumps({**body, "message": f"{shown}."}))
 
 
 def _with_menu(response: flask.Response, menu: str) -> flask.Response:

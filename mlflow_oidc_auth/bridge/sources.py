@@ -31,7 +31,10 @@ def named_by(source: Source) -> Named | None:
     """The resources that must be readable; `None` if the source leads to none."""
     if source.uri in PROMPT_SOURCES:
         return _beside(source)
-    parted = urlsplit(source.uri)
+    try:
+        parted = urlsplit(source.uri)
+    except ValueError:  # brackets that hold no address
+        return None
     path = parted.path.removeprefix("/")
     match parted.scheme.lower():
         case "runs" | "models" | "mlflow-artifacts" if not _is_plain(source.uri) or not stays_below(path):
