@@ -74,8 +74,10 @@ ASKS: tuple[Ask, ...] = (
         query={"run_ids": "{run}", "metric_key": "a-metric", "max_results": "10"},
     ),
     Ask("GET", "/api/2.0/mlflow/artifacts/list", query={"run_id": "{run}"}),
-    Ask("GET", "/get-artifact", query={"run_id": "{run}", "path": "secret.txt"}),
-    Ask("POST", "/api/2.0/mlflow/artifacts/presigned-download-url", body={"run_id": "{run}", "path": "secret.txt"}),
+    Ask("GET", "/get-artifact", query={"run_id": "{run}", "path": "model/secret.txt"}),
+    Ask(
+        "POST", "/api/2.0/mlflow/artifacts/presigned-download-url", body={"run_id": "{run}", "path": "model/secret.txt"}
+    ),
     Ask("GET", "/api/2.0/mlflow-artifacts/artifacts", query={"path": "{experiment}/{run}/artifacts"}),
     Ask("GET", "/api/2.0/mlflow-artifacts/artifacts/{artifact_path:path}"),
     Ask("GET", "/api/2.0/mlflow-artifacts/artifacts/<path:artifact_path>"),

@@ -54,7 +54,7 @@ def missing(suffix: str) -> dict[str, str]:
         "other_experiment": str(secrets.randbelow(10**6) + 10**8),
         "experiment_name": f"{MARK}-experiment-{suffix}",
         "run": run,
-        "artifact_path": f"{secrets.randbelow(10**6) + 10**8}/{run}/artifacts/secret.txt",
+        "artifact_path": f"{secrets.randbelow(10**6) + 10**8}/{run}/artifacts/model/secret.txt",
         "model": model,
         "trace": f"tr-{secrets.token_hex(16)}",
         "spans_trace": f"tr-{secrets.token_hex(16)}",
@@ -93,7 +93,7 @@ def _make_runs(owner: Asking, ids: dict[str, str], suffix: str) -> None:
     owner.must("POST", "2.0/mlflow/runs/log-batch", json=batch)
     dataset = {"name": f"{MARK}-data", "digest": "abc", "source_type": "local", "source": f"{MARK}-source"}
     owner.must("POST", "2.0/mlflow/runs/log-inputs", json={"run_id": run, "datasets": [{"dataset": dataset}]})
-    ids["artifact_path"] = f"{ids['experiment']}/{run}/artifacts/secret.txt"
+    ids["artifact_path"] = f"{ids['experiment']}/{run}/artifacts/model/secret.txt"
     _upload(owner, ids["artifact_path"], f"{MARK}-artifact")
     body = {
         "experiment_id": ids["experiment"],
@@ -205,8 +205,8 @@ def _make_registry(owner: Asking, ids: dict[str, str], suffix: str) -> None:
     tags = [{"key": "a-tag", "value": f"{MARK}-registered-tag"}]
     body: dict[str, Any] = {"name": ids["name"], "tags": tags, "description": f"{MARK}-registered"}
     owner.must("POST", "2.0/mlflow/registered-models/create", json=body)
-    body = {"name": ids["name"], "source": f"runs:/{ids['run']}/", "run_id": ids["run"], "tags": tags}
-    body["source"] = f"mlflow-artifacts:/{ids['experiment']}/{ids['run']}/artifacts"
+    body = {"name": ids["name"], "run_id": ids["run"], "tags": tags}
+    body["source"] = f"mlflow-artifacts:/{ids['experiment']}/{ids['run']}/artifacts/model"
     owner.must("POST", "2.0/mlflow/model-versions/create", json=body)
     alias = {"name": ids["name"], "alias": "an-alias", "version": "1"}
     owner.must("POST", "2.0/mlflow/registered-models/alias", json=alias)

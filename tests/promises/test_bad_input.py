@@ -1,0 +1,228 @@
+"""Promise: what cannot be read, or read in two ways, is refused with 4xx in MLflow's shape, and changes nothing.
+
+Every JSON operation of MLflow that is open to users is asked by its owner, with one thing wrong at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from mlflow_oidc_auth.operations.requirements import Admin, Deny, Listing, Public, SignedIn
+from mlflow_oidc_auth.operations.table import TABLE
+from tests.people import People
+from tests.promises.asks import Ask, ask_for, family, filled, in_order
+from tests.promises.belongings import make_everything, missing
+from tests.promises.conftest import Figures
+from tests.promises.snapshot import Snapshot, snapshot
+from tests.promises.test_a_stranger_sees_nothing import beside_the_prefix
+from tests.promises.wire import Answer, Wire, basic
+
+OPEN = tuple(entry for entry in TABLE if not isinstance(entry.requirement, Admin | Deny | Public))
+WITH_BODY = tuple(entry for entry in OPEN if (ask := ask_for(entry)) is not None and ask.body is not None)
+# The handlers do not look at the body.
+IGNORES_THE_BODY = {"/api/3.0/mlflow/ui-telemetry"}
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_(\w)", lambda found: found[1].upper(), name)
+
+
+def _doubled(body: dict[str, Any]) -> Iterator[str]:
+    """One field in both of protobuf's spellings."""
+    for name, value in body.items():
+        if _camel(name) != name:
+            yield json.dumps({**body, _camel(name): value})
+
+
+def _repeated(body: dict[str, Any]) -> Iterator[str]:
+    """One key twice, with the same value and with another."""
+    text = json.dumps(body)
+    for name, value in body.items():
+        yield text[:-1] + f", {json.dumps(name)}: {json.dumps(value)}}}"
+        yield text[:-1] + f', {json.dumps(name)}: "another"}}'
+        yield f'{{{json.dumps(name)}: "another", ' + text[1:]
+
+
+def _wrong_type(body: dict[str, Any]) -> Iterator[str]:
+    """One value of another type."""
+    for name, value in body.items():
+        for other in (
+            {"a": {"b": 1}},
+            [[1, 2]],
+            [{"x": None}],
+            7.5 if not isinstance(value, int | float) else "word",
+            True,
+        ):
+            if type(other) is not type(value):
+                yield json.dumps({**body, name: other})
+
+
+def _not_json(body: dict[str, Any]) -> Iterator[str]:
+    """A body that is no JSON object."""
+    text = json.dumps(body)
+    yield text[:-1]
+    yield text + text
+    yield text.replace('"', "'")
+    yield f"[{text}]"
+    yield json.dumps(text)
+    yield "null"
+    yield "7"
+    yield "name=value&other=value"
+    yield "\x00"
+    yield '{"a": ' * 20000
+    yield "<xml/>"
+    yield '{"a": NaN, "b": Infinity}'
+
+
+def _unstorable(body: dict[str, Any]) -> Iterator[str]:
+    """Texts that no database stores."""
+    for name, value in body.items():
+        if isinstance(value, str):
+            yield json.dumps({**body, name: f"{value}\x00"})
+            yield json.dumps({**body, name: "half \ud800"})
+
+
+KINDS: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+    "a-doubled-field": _doubled,
+    "a-repeated-key": _repeated,
+    "a-wrong-type": _wrong_type,
+    "not-json": _not_json,
+    "unstorable-text": _unstorable,
+}
+
+
+@pytest.fixture(scope="module")
+def alices() -> dict[str, dict[str, str]]:
+    """What alice made on each server, by its address."""
+    return {}
+
+
+@pytest.fixture
+def things(either_database: People, alices: dict[str, dict[str, str]]) -> dict[str, str]:
+    """alice's things on this server."""
+    url = either_database.server.url
+    if url not in alices:
+        alices[url] = make_everything(either_database.alice, "bad-input")
+    return alices[url]
+
+
+def send(people: People, wire: Wire, ask: Ask, body: str | None, *, prefix: str | None = None) -> Answer:
+    """Send a body as it stands, as alice."""
+    headers = {**basic(people.alice.email, people.alice.key()), "Content-Type": "application/json", **ask.headers}
+    query = "&".join(f"{name}={value}" for name, value in (ask.query or {}).items())
+    path = f"{people.server.static_prefix if prefix is None else prefix}{ask.path}" + (f"?{query}" if query else "")
+    sent = None if body is None else body.encode("utf-8", "surrogatepass")
+    return wire.ask(ask.method, path, headers, sent)
+
+
+def changes(before: Snapshot, after: Snapshot) -> Counter[tuple[str, str]]:
+    """What is there now and was not, and the other way round."""
+    return (after - before) + (before - after)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_broken_body_is_refused_and_changes_nothing(
+    either_database: People, things: dict[str, str], kind: str, figures: Figures
+) -> None:
+    people, wire = either_database, Wire(either_database.server)
+    people.alice.key()
+    wrong, passed, asked = [], [], 0
+    before = snapshot(people.server)
+    for entry, template in in_order(WITH_BODY):
+        if family(entry.path) in IGNORES_THE_BODY or (entry.path.startswith("/ajax-api/") and _has_twin(entry.path)):
+            continue
+        ask = filled(template, things, "bad")
+        for body in KINDS[kind](ask.body):
+            answer = send(people, wire, ask, body)
+            asked += 1
+            told = f"{entry.method} {entry.path} {body[:120]!r}: {answer.status} {answer.text[:200]}"
+            if answer.status >= 500:
+                wrong.append(told)
+            elif answer.status >= 400 and answer.error_code is None:
+                wrong.append(f"not MLflow's shape: {told}")
+            elif answer.status < 400:
+                passed.append(told)
+    after = snapshot(people.server)
+    figures.note(f"bad input, {kind} ({people.server.database.split(':')[0]})", f"{asked} requests, {len(passed)} read")
+    assert wrong == []
+    if kind == "a-wrong-type":
+        # Protobuf reads `true` as a text nowhere, but some handlers take any JSON in a field; nothing may change by it.
+        passed = [item for item in passed if not _is_a_read(item)]
+    assert passed == []
+    assert changes(before, after) == Counter()
+
+
+def _has_twin(path: str) -> bool:
+    return any(entry.path == family(path) for entry in TABLE)
+
+
+def _is_a_read(told: str) -> bool:
+    method, path = told.split(" ")[:2]
+    return any(
+        (entry.method, entry.path) == (method, path) and isinstance(entry.requirement, Listing | SignedIn)
+        for entry in TABLE
+    )
+
+
+def test_an_id_that_does_not_exist_is_refused_and_changes_nothing(
+    either_database: People, things: dict[str, str]
+) -> None:
+    """To the one who may see everything too: an admin."""
+    people, wire, absent = either_database, Wire(either_database.server), missing("nowhere")
+    people.alice.key()
+    wrong = []
+    before = snapshot(people.server)
+    for entry, template in in_order(OPEN):
+        ask = filled(template, absent, "nobody")
+        texts = {text for value in (template.query, template.body, template.path) for text in [json.dumps(value)]}
+        if not any(f"{{{name}}}" in text for text in texts for name in absent if name != "suffix"):
+            continue
+        body = json.dumps(ask.body) if ask.body is not None else ask.data
+        answer = send(people, wire, ask, body, prefix="" if beside_the_prefix(entry) else None)
+        if answer.status >= 500 or (answer.status >= 400 and answer.error_code is None):
+            wrong.append(f"{entry.method} {entry.path}: {answer.status} {answer.text[:200]}")
+        if answer.status < 400 and not isinstance(entry.requirement, Listing | SignedIn):
+            wrong.append(f"it went well: {entry.method} {entry.path}: {answer.status} {answer.text[:200]}")
+    assert wrong == []
+    assert changes(before, snapshot(people.server)) == Counter()
+
+
+def test_a_query_that_names_a_thing_twice_is_refused(either_database: People, things: dict[str, str]) -> None:
+    """A single value that stands twice in the query is read in two ways."""
+    people, wire = either_database, Wire(either_database.server)
+    many = {"run_ids", "trace_ids", "experiment_ids", "scorer_ids"}
+    wrong = []
+    for entry, template in in_order(tuple(entry for entry in OPEN if entry.method == "GET")):
+        ask = filled(template, things)
+        for name, value in (ask.query or {}).items():
+            if name in many or (name == "run_id" and "bulk" in ask.path) or isinstance(entry.requirement, SignedIn):
+                continue
+            twice = Ask(ask.method, f"{ask.path}?{name}=another&{name}={value}", None)
+            rest = "&".join(f"{other}={text}" for other, text in ask.query.items() if other != name)
+            twice = Ask(ask.method, twice.path + (f"&{rest}" if rest else ""))
+            answer = send(people, wire, twice, None)
+            if not 400 <= answer.status < 500 or answer.error_code is None:
+                wrong.append(f"{entry.method} {twice.path}: {answer.status} {answer.text[:200]}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "", "multipart/form-data"])
+def test_another_content_type_opens_no_second_reading(
+    people: People, content_type: str, request: pytest.FixtureRequest
+) -> None:
+    """MLflow reads JSON whatever the content type says, so the gate must too: a stranger gains nothing by it."""
+    secret = people.alice.must("POST", "2.0/mlflow/experiments/create", json={"name": request.node.name})
+    body = json.dumps({"experiment_id": secret["experiment_id"], "key": "a", "value": "b"}).encode()
+    headers = {**basic(people.carol.email, people.carol.key())}
+    if content_type:
+        headers["Content-Type"] = content_type
+    path = f"{people.server.static_prefix}/api/2.0/mlflow/experiments/set-experiment-tag"
+    answer = Wire(people.server).ask("POST", path, headers, body)
+    assert answer.status in (400, 403), answer.text
+    assert answer.error_code is not None
