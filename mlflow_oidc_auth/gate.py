@@ -35,6 +35,7 @@ from mlflow_oidc_auth.operations.requirements import (
     Probe,
     Public,
     ReadSource,
+    Rename,
     Require,
     RequireIfThere,
     Requirement,
@@ -72,6 +73,9 @@ class Judging(Protocol):
 
     def name_taken(self, identity: Identity, kind: Kind, name: str, now: datetime) -> Level | None:
         """The level on the resource that has this name; `None` if the name is free."""
+
+    def moves_between_patterns(self, kind: Kind, key: str, name: str, now: datetime) -> bool:
+        """Whether a pattern covers the resource as it is called now and not as `name`, or the other way round."""
 
     def source_named(self, source: Source) -> Named | None:
         """The resources a source is read from; `None` if it is none that only MLflow's own paths lead to."""
@@ -155,8 +159,8 @@ class Gate:
         """Judge the names again that MLflow found taken: somebody may have taken one after the verdict."""
         if identity.is_admin:  # sees what has the name
             return ALLOWED
-        creates = [part for part in _parts(entry.requirement) if isinstance(part, Create)]
-        return next((refusal for part in creates for refusal in self._create(identity, part, reading, now)), ALLOWED)
+        takers = [part for part in _parts(entry.requirement) if isinstance(part, Create | Rename)]
+        return next((refusal for part in takers for refusal in self._name(identity, part, reading, now)), ALLOWED)
 
     def _refusals(
         self, identity: Identity, parts: tuple[Requirement, ...], reading: Reading, now: datetime
@@ -165,7 +169,7 @@ class Gate:
         yield from _needs_admin(parts, reading)
         found = _Found()
         for part in parts:
-            yield from self._collect(part, reading, found)
+            yield from self._collect(part, reading, now, found)
         yield from self._missing_levels(identity, found, now)
         for part in parts:
             match part:
@@ -174,6 +178,8 @@ class Gate:
                         yield _foreign_source()
                 case Create():
                     yield from self._create(identity, part, reading, now)
+                case Rename():
+                    yield from self._name(identity, part, reading, now)
                 case GraphQL():
                     if unlisted := reading.unlisted_fields():
                         names = ", ".join(sorted(unlisted))
@@ -181,7 +187,7 @@ class Gate:
                 case _:
                     pass
 
-    def _collect(self, part: Requirement, reading: Reading, found: _Found) -> Iterator[Verdict]:
+    def _collect(self, part: Requirement, reading: Reading, now: datetime, found: _Found) -> Iterator[Verdict]:
         """Gather what a part needs levels on; what it names in vain stands against the request."""
         match part:
             case Require(level, target):
@@ -191,6 +197,12 @@ class Gate:
                 found.needed += [(level, target.kind, id_) for id_ in ids]
             case RequireIfThere(level, target):
                 found.if_there += [(level, target.kind, id_) for id_ in reading.ids(target)]
+            case Rename(kind, whose, target):
+                moves = self._judging.moves_between_patterns
+                owned = [
+                    id_ for id_ in reading.ids(whose) for name in reading.ids(target) if moves(kind, id_, name, now)
+                ]
+                found.needed += [(Level.MANAGE, whose.kind, id_) for id_ in owned]
             case ReadSource():
                 readable = self._judging.source_named(reading.source())
                 if readable is None:
@@ -215,18 +227,25 @@ class Gate:
                 yield _missing_level(needed, kind, id_)
 
     def _create(self, identity: Identity, part: Create, reading: Reading, now: datetime) -> Iterator[Verdict]:
-        noun = "experiment" if part.kind is Kind.EXPERIMENT else "registered model or prompt"
+        if not self._policy.may_create(identity, part.kind):
+            sentence = f"You may not create a {_noun(part.kind)} here. Ask an MLflow admin."
+            yield _refused(Reason.MAY_NOT_CREATE, sentence)
+        yield from self._name(identity, part, reading, now)
+
+    def _name(self, identity: Identity, part: Create | Rename, reading: Reading, now: datetime) -> Iterator[Verdict]:
         for name in reading.ids(part.target):
-            if not self._policy.may_create(identity, part.kind):
-                yield _refused(Reason.MAY_NOT_CREATE, f"You may not create a {noun} here. Ask an MLflow admin.")
             level = self._judging.name_taken(identity, part.kind, name, now)
             if level is not None and level < Level.READ:
                 yield _refused(
                     Reason.NAME_TAKEN,
-                    f"This name cannot be used for your {noun}: choose another name, or ask an MLflow admin for "
-                    "access.",
+                    f"This name cannot be used for your {_noun(part.kind)}: choose another name, or ask an MLflow "
+                    "admin for access.",
                     detail=f"name {name[:64]!r} is somebody else's",
                 )
+
+
+def _noun(kind: Kind) -> str:
+    return "experiment" if kind is Kind.EXPERIMENT else "registered model or prompt"
 
 
 def demand(verdict: Verdict) -> None:
@@ -263,11 +282,9 @@ def _without_reading(identity: Identity, requirement: Requirement) -> Verdict | 
             return Verdict(True, Reason.ADMIN)
         case Admin():
             return _refused(Reason.ADMINS_ONLY, ADMINS_ONLY)
-        case (
-            Require() | RequireIfThere() | Create() | AdminsOnlySet() | AdminsOnlyTags() | NoGatewayModel() | OwnSpans()
-        ):
+        case Require() | RequireIfThere() | Create() | Rename() | AdminsOnlySet() | AdminsOnlyTags() | NoGatewayModel():
             return None
-        case ReadSource() | GraphQL() | AllOf():
+        case OwnSpans() | ReadSource() | GraphQL() | AllOf():
             return None
         case _:
             assert_never(requirement)
@@ -288,7 +305,7 @@ def settled_early(requirement: Requirement) -> bool:
 
 def creates(requirement: Requirement) -> bool:
     """Whether this operation takes a name."""
-    return any(isinstance(part, Create) for part in _parts(requirement))
+    return any(isinstance(part, Create | Rename) for part in _parts(requirement))
 
 
 def _parts(requirement: Requirement) -> tuple[Requirement, ...]:

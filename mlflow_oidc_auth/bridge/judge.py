@@ -21,7 +21,7 @@ from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
 from mlflow_oidc_auth.errors import BadRequest
 from mlflow_oidc_auth.gate import Named, Source
 from mlflow_oidc_auth.operations.targets import IdKind
-from mlflow_oidc_auth.permissions.resolver import ASKED, READABLE, asked, code, decode
+from mlflow_oidc_auth.permissions.resolver import ASKED, READABLE, asked, code, decode, pattern_between
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
 
 MOST_IDS = 5000
@@ -95,6 +95,22 @@ class Judge:
         with self._engine.connect() as connection:
             found = connection.execute(_holder_of_name(kind.named), values).scalar_one_or_none()
         return None if found is None else decode(found)[0]
+
+    def moves_between_patterns(self, kind: Kind, key: str, name: str, now: datetime) -> bool:
+        """Whether a pattern covers the resource as it is called now and not as `name`, or the other way round."""
+        number = None if kind.named else experiment_number(key)
+        if not (_storable(name) and _storable(key)) or (not kind.named and number is None):
+            return False  # it leads nowhere
+        row = r.experiments.alias("vis_experiments")
+        present = (
+            sa.literal(key)
+            if kind.named
+            else sa.select(row.c.name).where(row.c.experiment_id == number).scalar_subquery()
+        )
+        with self._engine.connect() as connection:
+            return bool(
+                connection.execute(sa.select(pattern_between(kind, present, sa.literal(name), now))).scalar_one()
+            )
 
     def source_named(self, source: Source) -> Named | None:
         """The resources a source is read from; `None` if it leads to none."""

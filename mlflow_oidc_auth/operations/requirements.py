@@ -59,13 +59,25 @@ class RequireIfThere:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """May make (or rename to) a resource of this kind; `target` finds the new name.
+    """May make a resource of this kind; `target` finds its name.
 
     A name that somebody else's hidden resource has is refused as such; one that the identity can see
     is left to MLflow, which answers RESOURCE_ALREADY_EXISTS.
     """
 
     kind: Kind
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """May give what `whose` finds the name that `target` finds, if it is one that `Create` would allow.
+
+    SECURITY: a name that falls under other patterns changes who may do what, which is sharing: it needs MANAGE.
+    """
+
+    kind: Kind
+    whose: Target
     target: Target
 
 
@@ -141,7 +153,9 @@ class Deny:
     why: str
 
 
-Part = Require | RequireIfThere | Create | AdminsOnlySet | AdminsOnlyTags | NoGatewayModel | OwnSpans | ReadSource
+Part = (
+    Require | RequireIfThere | Create | Rename | AdminsOnlySet | AdminsOnlyTags | NoGatewayModel | OwnSpans | ReadSource
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from mlflow_oidc_auth.operations.requirements import (
     Part,
     Public,
     ReadSource,
+    Rename,
     Require,
     RequireIfThere,
     Requirement,
@@ -127,7 +128,11 @@ TABLE: tuple[Entry, ...] = (
         "2.0/mlflow/experiments/update",
         all_of(
             Require(EDIT, in_message(EXPERIMENT, "experiment_id")),
-            Create(Kind.EXPERIMENT, in_message(NAME, "new_name", optional=True)),
+            Rename(
+                Kind.EXPERIMENT,
+                in_message(EXPERIMENT, "experiment_id"),
+                in_message(NAME, "new_name", optional=True),
+            ),
         ),
     ),
     *both("POST", "2.0/mlflow/experiments/delete", Require(MANAGE, in_message(EXPERIMENT, "experiment_id"))),
@@ -509,7 +514,7 @@ TABLE: tuple[Entry, ...] = (
         "2.0/mlflow/registered-models/rename",
         all_of(
             Require(EDIT, in_message(NAME, "name")),
-            Create(Kind.REGISTERED_MODEL, in_message(NAME, "new_name")),
+            Rename(Kind.REGISTERED_MODEL, in_message(NAME, "name"), in_message(NAME, "new_name")),
         ),
     ),
     *both("DELETE", "2.0/mlflow/registered-models/delete", Require(MANAGE, in_message(NAME, "name"))),

@@ -154,6 +154,19 @@ def _pattern(kind: Kind, name: Value, workspace: Value, asking: Asking, *, by_gr
     )
 
 
+def pattern_between(kind: Kind, name: Value, other: Value, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether somebody's pattern covers exactly one of two names."""
+    grants = pattern_grants.alias()
+    length = sa.func.length(grants.c.prefix)
+    covers, covers_other = (sa.func.substr(each, 1, length) == grants.c.prefix for each in (name, other))
+    return sa.exists().where(
+        grants.c.kind == pattern_kind(kind),
+        grants.c.workspace == DEFAULT_WORKSPACE,
+        sa.or_(grants.c.expires_at.is_(None), grants.c.expires_at > now),
+        sa.or_(sa.and_(covers, sa.not_(covers_other)), sa.and_(covers_other, sa.not_(covers))),
+    )
+
+
 def pattern_kind(kind: Kind) -> str:
     """How a pattern grant on this kind is stored: models and prompts share one name space."""
     return str(Kind.REGISTERED_MODEL if kind.named else Kind.EXPERIMENT)

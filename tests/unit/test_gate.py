@@ -44,6 +44,7 @@ from mlflow_oidc_auth.operations.requirements import (
     Probe,
     Public,
     ReadSource,
+    Rename,
     Require,
     RequireIfThere,
     Requirement,
@@ -70,6 +71,7 @@ class World:
     names: dict[str, Level] = field(default_factory=dict)
     may_create_: bool = True
     inside: bool = True
+    moves: bool = False
     leads_to: Named | None = field(default_factory=dict)
     asked: list[Named] = field(default_factory=list)
 
@@ -82,6 +84,9 @@ class World:
 
     def name_taken(self, _identity: Identity, _kind: Kind, name: str, _now: datetime) -> Level | None:
         return self.names.get(name)
+
+    def moves_between_patterns(self, _kind: Kind, _key: str, _name: str, _now: datetime) -> bool:
+        return self.moves
 
     def source_named(self, _source: Source) -> Named | None:
         return self.leads_to
@@ -327,7 +332,35 @@ def test_a_taken_name_is_told_without_saying_whose_or_what_it_is() -> None:
 
 
 def test_without_a_name_nothing_is_taken() -> None:
-    assert judge(World(may_create_=False), Request(), NEW)
+    assert judge(World(), Request(), NEW)
+
+
+RENAME = Rename(Kind.EXPERIMENT, in_message(EXPERIMENT, "experiment_id"), in_message(NAME, "name"))
+RENAMING = Request({"experiment_id": ("1",), "name": ("a name",)})
+
+
+@pytest.mark.parametrize(
+    ("level", "moves", "reason"),
+    [
+        pytest.param(EDIT, False, Reason.LEVEL_REACHED, id="EDIT, under the same patterns"),
+        pytest.param(EDIT, True, Reason.LEVEL_MISSING, id="EDIT, under other patterns: that would be sharing"),
+        pytest.param(MANAGE, True, Reason.LEVEL_REACHED, id="MANAGE, under other patterns"),
+        pytest.param(READ, False, Reason.LEVEL_MISSING, id="READ"),
+    ],
+)
+def test_a_name_under_other_patterns_needs_manage(level: Level, moves: bool, reason: Reason) -> None:
+    world = World(has={(EXPERIMENT, "1"): level}, moves=moves)
+    needs = Require(EDIT, in_message(EXPERIMENT, "experiment_id"))
+    assert judge(world, RENAMING, needs, RENAME).reason is reason
+
+
+def test_a_rename_onto_a_name_of_somebody_elses_is_told_as_a_create_is() -> None:
+    assert judge(World(names={"a name": NONE}), RENAMING, RENAME).reason is Reason.NAME_TAKEN
+    assert judge(World(names={"a name": READ}), RENAMING, RENAME)
+
+
+def test_a_rename_is_no_create() -> None:
+    assert judge(World(may_create_=False), RENAMING, RENAME)
 
 
 def test_a_name_that_was_taken_meanwhile_is_judged_again() -> None:
@@ -434,6 +467,7 @@ ALL: tuple[Requirement, ...] = (
     Require(READ, ON_RUN),
     RequireIfThere(READ, ON_RUN),
     NEW,
+    RENAME,
     AdminsOnlySet(("a",)),
     AdminsOnlyTags(("a",)),
     NoGatewayModel("a"),
