@@ -2,8 +2,9 @@
 
 MLflow's roles are groups and teams here. They are told, never changed: the provider or an admin says who is in.
 
-SECURITY: whether a username exists is told to admins and to those who share a group with its owner; everybody
-else gets one answer for somebody who is there and somebody who is not.
+SECURITY: whether a username exists is told here to admins and to those who share a group with its owner; everybody
+else gets one answer for somebody who is there and somebody who is not. (Who grants something learns it too, since a
+grant to nobody is an error.)
 """
 
 from __future__ import annotations
