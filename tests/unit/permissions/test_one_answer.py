@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.entities import ViewType
@@ -96,15 +97,20 @@ class World:
         """Let the database hold these grants, and give who asks."""
         self.stores.resolver.default = self.stores.judge._default = grants.default
         with self.stores.engine.begin() as connection:
-            for table in (experiment_grants, named_grants, pattern_grants):
+            rows: dict[sa.Table, list[dict[str, Any]]] = {
+                experiment_grants: [
+                    {"experiment_id": number, **_row(to, said)} for (to, number), said in grants.on_experiments.items()
+                ],
+                named_grants: [{"name": name, **_row(to, said)} for (to, name), said in grants.on_names.items()],
+                pattern_grants: [
+                    {"kind": str(kind), "prefix": prefix, **_row(to, said)}
+                    for (to, kind, prefix), said in grants.on_patterns.items()
+                ],
+            }
+            for table, of_table in rows.items():
                 connection.execute(table.delete())
-            for (to, number), said in grants.on_experiments.items():
-                connection.execute(experiment_grants.insert().values(experiment_id=number, **_row(to, said)))
-            for (to, name), said in grants.on_names.items():
-                connection.execute(named_grants.insert().values(name=name, **_row(to, said)))
-            for (to, kind, prefix), said in grants.on_patterns.items():
-                row = _row(to, said)
-                connection.execute(pattern_grants.insert().values(kind=str(kind), prefix=prefix, **row))
+                if of_table:
+                    connection.execute(table.insert(), of_table)
         return replace(self.asker, group_ids=group_ids)
 
     # --- the ways to ask ---------------------------------------------------------------------------
@@ -133,11 +139,11 @@ class World:
 
 
 def _row(to: To, said: Said) -> dict[str, Any]:
-    whose = {"group_id": to.id} if to.is_group else {"user_id": to.id}
+    whose = {"group_id": to.id if to.is_group else None, "user_id": None if to.is_group else to.id}
     return {**whose, "level": int(said.level), "granted_by": "t", "granted_at": NOW, "expires_at": said.until}
 
 
-def _pages(search: Callable[..., Any], size: int = 6) -> list[Any]:
+def _pages(search: Callable[..., Any], size: int = 9) -> list[Any]:
     found, token = [], None
     while True:
         page = search(max_results=size, page_token=token)
