@@ -23,6 +23,12 @@ from mlflow.protos.mlflow_artifacts_pb2 import UploadArtifact
 from mlflow.server import handlers
 from mlflow.utils.proto_json_utils import parse_dict
 
+from mlflow_oidc_auth.bridge.unasked import (
+    PROMPTLAB_RUN,
+    check_message,
+    check_promptlab_run,
+    messages_beside_the_list,
+)
 from mlflow_oidc_auth.errors import BadRequest
 from mlflow_oidc_auth.gate import Source
 from mlflow_oidc_auth.operations.coverage import release
@@ -139,7 +145,9 @@ class FlaskReading:
         """
         # A message without fields is never read: the body is a file that is uploaded.
         if self._message_class is not None and self._message_class.DESCRIPTOR.fields:
-            self.message()
+            check_message(self.message())
+        elif self._request.path.endswith(PROMPTLAB_RUN):
+            check_promptlab_run(self.json_body())
 
     def message(self) -> Message:
         """MLflow's own parsed message.
@@ -310,9 +318,10 @@ _STORED_AS_IT_COMES = (UploadArtifact,)
 @cache
 def message_classes() -> dict[tuple[str, str], type[Message]]:
     """MLflow's protobuf message for each Flask (rule, method) whose handler parses one."""
-    return {
+    listed = {
         (path, method): handler
         for path, handler, methods in handlers.get_endpoints(lambda request_class: request_class)
         for method in methods
         if isinstance(handler, type) and issubclass(handler, Message) and handler not in _STORED_AS_IT_COMES
     }
+    return listed | messages_beside_the_list()
