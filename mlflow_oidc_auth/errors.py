@@ -31,13 +31,6 @@ class BadRequest(Refusal):
     error_code = "INVALID_PARAMETER_VALUE"
 
 
-class AlreadyExists(Refusal):
-    """What was to be made is there already, and the person may know it."""
-
-    status = 400
-    error_code = "RESOURCE_ALREADY_EXISTS"
-
-
 class Unauthenticated(Refusal):
     """No credential, or one that does not hold. The answer never says which."""
 
@@ -59,25 +52,11 @@ class NotFound(Refusal):
     error_code = "RESOURCE_DOES_NOT_EXIST"
 
 
-class Conflict(Refusal):
-    """The change would break a rule that depends on the present state."""
-
-    status = 409
-    error_code = "RESOURCE_CONFLICT"
-
-
 class TooLarge(Refusal):
     """More than we take at once."""
 
     status = 413
     error_code = "INVALID_PARAMETER_VALUE"
-
-
-class TooManyRequests(Refusal):
-    """Slow down."""
-
-    status = 429
-    error_code = "REQUEST_LIMIT_EXCEEDED"
 
 
 class Unavailable(Refusal):

@@ -115,7 +115,7 @@ class Identity:
 class Rung(Enum):
     """Which step of the precedence decided, from the most specific to the default.
 
-    The order is the rule (DESIGN, "Permission model"): a person's own grant on the resource;
+    The order is the rule (`permissions/resolver.py`): a person's own grant on the resource;
     else the highest of their groups' on it; else their pattern; else a group's pattern; else
     the default. WIRE: the values are selected in SQL beside the level.
     """
@@ -136,8 +136,6 @@ class Reason(StrEnum):
     SIGNED_IN = "signed in"
     LEVEL_REACHED = "level reached"
     ROWS_FILTERED = "rows filtered"
-    MAY_CREATE = "may create"
-    UNSETTLED = "settled once the body is read"
     LEVEL_MISSING = "level missing or no such resource"
     NAME_TAKEN = "name taken by somebody else"
     ADMINS_ONLY = "admins only"

@@ -190,7 +190,7 @@ NameVisible = Callable[[sa.ColumnElement[Any], sa.ColumnElement[Any]], sa.Column
 
 
 def visible_row(
-    columns: sa.ColumnCollection[str, Any] | Any, owner: Owner, of_experiment: ExperimentVisible, of_name: NameVisible
+    columns: Any, owner: Owner, of_experiment: ExperimentVisible, of_name: NameVisible
 ) -> sa.ColumnElement[bool]:
     """Whether a row may be read, in terms of what its owner says."""
     match owner:

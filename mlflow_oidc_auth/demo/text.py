@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mlflow_oidc_auth.demo.people import ALICE, PEOPLE, Person
+from mlflow_oidc_auth.demo.people import ADMINS_GROUP, ALICE, PEOPLE, Person
 
 _PAGE = """
 {line}
@@ -69,5 +69,5 @@ def page(*, base: str, issuer: str, key: str | None, data: str, log: str) -> str
 
 
 def _person(person: Person) -> str:
-    role = "admin" if person.name == "root" else "user"
+    role = "admin" if person.group == ADMINS_GROUP else "user"
     return f"  {person.name:<8}{person.email:<24}password {person.password:<12}{role}"

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class IdKind(StrEnum):
-    """What an id in a request identifies; `bridge/resources.py` leads each to its experiment or name."""
+    """What an id in a request identifies; `bridge/judge.py` leads each to its experiment or name."""
 
     EXPERIMENT = "experiment"
     RUN = "run"

@@ -43,10 +43,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     401: ("You are not logged in", "Nothing was changed. Log in, then try again."),
     403: ("You may not do this", ""),
     404: ("There is nothing here", "It may be gone, or you may not see it."),
-    405: ("There is nothing here", ""),
-    409: ("This is not possible at the moment", "Nothing was changed."),
     413: ("This is too large", "Nothing was changed."),
-    429: ("Too many requests", "Wait a minute, then try again."),
     503: ("Not available at the moment", "Wait a moment, then try again."),
 }
 _UNEXPECTED = ("Something went wrong", "Try again. If it happens again, tell an MLflow admin when it happened.")

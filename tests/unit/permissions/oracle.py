@@ -1,6 +1,6 @@
 """The permission model once more, in plain Python: what SQL is compared with.
 
-Written from DESIGN's words alone, without a look at the resolver: the most specific grant decides.
+Written from the rule's words alone, without a look at the resolver: the most specific grant decides.
 """
 
 from __future__ import annotations
