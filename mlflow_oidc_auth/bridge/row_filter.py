@@ -257,13 +257,13 @@ def tables_of(statement: Any) -> set[str]:
     On the way every SELECT inside is made one that the ORM compiles, so that criteria reach it.
     """
     found: set[str] = set()
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}  # holds the elements: some are made on the way, and their ids would come again
     stack = [statement]
     while stack:
         element = stack.pop()
         if id(element) in seen or (isinstance(element, sa.Alias) and str(element.name).startswith(OURS)):
             continue
-        seen.add(id(element))
+        seen[id(element)] = element
         if isinstance(element, sa.Table):
             if element.name in OWNERS:
                 found.add(element.name)

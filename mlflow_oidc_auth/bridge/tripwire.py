@@ -35,6 +35,13 @@ _READ = re.compile(
     rf'(?:\b(?:FROM|JOIN|LATERAL|ONLY)[\s(]+(?:"?\w+"?\.)?|[,(]\s*)"?({_TABLES})\b"?(?!\s*[.(])(?:\s+AS\s+"?(\w+))?',
     re.IGNORECASE,
 )
+
+# A SELECT of nothing: SQLAlchemy writes "false" for a condition with a false part in it, and leaves out the rest.
+_NOTHING = re.compile(
+    rf'\bFROM\s+"?({_TABLES})\b"?'
+    r"(?:(?!\b(?:SELECT|FROM|WHERE|UNION)\b).)*?\bWHERE\s+(?:false|0 = 1)\b(?!\s+(?:AND|OR)\b)",
+    re.DOTALL,
+)
 _MARK = re.compile(rf"'{OURS}(\w+)' =")
 _WORD = re.compile(r"\w+")
 _WRITE = re.compile(
@@ -99,7 +106,7 @@ def marks_of(sql: str) -> Counter[str]:
 def _judge_compiled(sql: str) -> StoppedStatement | None:
     if written := set(_WRITE.findall(sql)):
         return WriteUnderFilter(f"write to {_named(written)}")
-    marks = marks_of(sql)
+    marks = marks_of(sql) + Counter(_NOTHING.findall(sql))
     missing = {table for table, times in reads_of(sql).items() if times > marks[table]}
     return UnfilteredRead(f"unfiltered read of {_named(missing)}") if missing else None
 

@@ -213,7 +213,13 @@ def _metrics(view: MetricViewType, name: str, *dimensions: str) -> Read:
 
     def read(stores: Stores, its: Belongings) -> Iterable[Any]:
         points = stores.tracking.query_trace_metrics(
-            [its.experiment], view, name, [MetricAggregation(how)], list(dimensions) or None
+            [its.experiment],
+            view,
+            name,
+            [MetricAggregation(how)],
+            list(dimensions) or None,
+            start_time_ms=DAY,
+            end_time_ms=2 * DAY - 1,
         )
         return [value for point in points for value in point.values.values()]
 
