@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import click
 
+from mlflow_oidc_auth.web.moments import iso
+
 Value = str | int | bool | datetime | None
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
@@ -49,4 +51,4 @@ def _cell(value: Value) -> str:
 
 
 def _json(value: Value) -> str | int | bool | None:
-    return value.astimezone(UTC).isoformat(timespec="seconds") if isinstance(value, datetime) else value
+    return iso(value) if isinstance(value, datetime) else value

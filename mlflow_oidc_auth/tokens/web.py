@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 import flask
-from werkzeug.wrappers import Response
 
-from mlflow_oidc_auth import context
-from mlflow_oidc_auth.errors import BadRequest, Unauthenticated
+from mlflow_oidc_auth.errors import BadRequest
 from mlflow_oidc_auth.tokens.rules import expiry
 from mlflow_oidc_auth.tokens.store import TokenRow, TokenStore
-from mlflow_oidc_auth.vocabulary import Identity
+from mlflow_oidc_auth.web.json_api import add_json_route, asker, json_answer
 from mlflow_oidc_auth.web.json_body import body_texts
+from mlflow_oidc_auth.web.moments import iso
 
 _PATH = "2.0/mlflow/users/current/tokens"
 
@@ -32,11 +30,9 @@ def token_api(*, store: TokenStore, max_days: int, clock: Callable[[], datetime]
     """
     ours = _TokenApi(store, max_days, clock)
     blueprint = flask.Blueprint("oidc_auth_tokens", __name__)
-    for below in ("api", "ajax-api"):
-        path = f"/{below}/{_PATH}"
-        blueprint.add_url_rule(path, f"list_{below}", ours.listing, methods=["GET"])
-        blueprint.add_url_rule(path, f"create_{below}", ours.create, methods=["POST"])
-        blueprint.add_url_rule(f"{path}/<token_id>", f"revoke_{below}", ours.revoke, methods=["DELETE"])
+    add_json_route(blueprint, "GET", _PATH, ours.listing)
+    add_json_route(blueprint, "POST", _PATH, ours.create)
+    add_json_route(blueprint, "DELETE", f"{_PATH}/<token_id>", ours.revoke)
     return blueprint
 
 
@@ -46,49 +42,32 @@ class _TokenApi:
     max_days: int
     clock: Callable[[], datetime]
 
-    def listing(self) -> Response:
+    def listing(self) -> flask.Response:
         """The asker's active keys, the newest first, without secrets."""
-        rows = self.store.active_of(_asking().user_id, self.clock())
-        return _answer(tokens=[_told(row) for row in rows])
+        rows = self.store.active_of(asker().user_id, self.clock())
+        return json_answer({"tokens": [_told(row) for row in rows]})
 
-    def create(self) -> Response:
+    def create(self) -> flask.Response:
         """A new key for the asker; the answer is the only place that holds it."""
-        asking, now = _asking(), self.clock()
+        me, now = asker(), self.clock()
         expires_at = expiry(body_texts("expires_at")["expires_at"], now, self.max_days)
         if isinstance(expires_at, str):
             raise BadRequest(expires_at)
-        token, row = self.store.create(asking.user_id, expires_at, by=asking.username, now=now)
-        return _answer(token=token.reveal(), **_told(row))
+        token, row = self.store.create(me.user_id, expires_at, by=me.username, now=now)
+        return json_answer({"token": token.reveal(), **_told(row)})
 
-    def revoke(self, token_id: str) -> Response:
+    def revoke(self, token_id: str) -> flask.Response:
         """End one of the asker's keys."""
-        asking = _asking()
-        self.store.revoke(asking.user_id, token_id, by=asking.username, now=self.clock())
-        return _answer()
-
-
-def _asking() -> Identity:
-    identity = context.identity()
-    if identity is None:
-        raise Unauthenticated("Log in first.")
-    return identity
+        me = asker()
+        self.store.revoke(me.user_id, token_id, by=me.username, now=self.clock())
+        return json_answer({})
 
 
 def _told(row: TokenRow) -> dict[str, str | None]:
     """WIRE: a key as JSON tells it; the id is the public one, moments are ISO 8601 in UTC."""
     return {
         "id": row.public_id,
-        "created_at": _moment(row.created_at),
-        "expires_at": _moment(row.expires_at),
-        "last_used_at": None if row.last_used_at is None else _moment(row.last_used_at),
+        "created_at": iso(row.created_at),
+        "expires_at": iso(row.expires_at),
+        "last_used_at": None if row.last_used_at is None else iso(row.last_used_at),
     }
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _answer(**values: Any) -> Response:
-    answer = flask.jsonify(values)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer

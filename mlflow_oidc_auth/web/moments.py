@@ -1,4 +1,7 @@
-"""Moments and spans in words, for pages: pure, in UTC (a script adds the reader's own time)."""
+"""How moments and spans are told: in words for pages (a script adds the reader's own time), and for programs.
+
+Pure, and always in UTC.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,14 @@ def minute(moment: datetime) -> str:
     return f"{day(moment)}, {moment.astimezone(UTC):%H:%M} UTC"
 
 
+def iso(moment: datetime) -> str:
+    """WIRE: 2026-05-03T14:05:00+00:00, as our JSON has it."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
 def machine(moment: datetime) -> str:
     """As the `datetime` of an HTML `<time>` has it."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return iso(moment).replace("+00:00", "Z")
 
 
 def ago(moment: datetime, now: datetime) -> str:
