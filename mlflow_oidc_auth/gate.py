@@ -18,7 +18,6 @@ from datetime import datetime
 from itertools import chain
 from typing import Protocol, assert_never
 
-from mlflow_oidc_auth.errors import BadRequest, Forbidden
 from mlflow_oidc_auth.operations.requirements import (
     Admin,
     AdminsOnlySet,
@@ -42,9 +41,9 @@ from mlflow_oidc_auth.operations.requirements import (
     SignedIn,
 )
 from mlflow_oidc_auth.operations.targets import EARLY, IdKind, Target
+from mlflow_oidc_auth.permissions.verdicts import ASK
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity, Kind, Level, Reason, Verdict
 
-ASK = "Ask its owner or an MLflow admin to share it with you."
 DEFAULT_EXPERIMENT = (
     "The default experiment (id 0) belongs to nobody. Choose one of your own first: in Python, "
     'mlflow.set_experiment("a name"); in the shell, MLFLOW_EXPERIMENT_NAME.'
@@ -246,19 +245,6 @@ class Gate:
 
 def _noun(kind: Kind) -> str:
     return "experiment" if kind is Kind.EXPERIMENT else "registered model or prompt"
-
-
-def demand(verdict: Verdict) -> None:
-    """Stop what is refused.
-
-    Raises:
-        BadRequest: it is, since the request names nothing that could be judged.
-        Forbidden: it is, for any other reason.
-    """
-    if verdict.reason is Reason.NO_TARGET:
-        raise BadRequest(verdict.sentence)
-    if not verdict:
-        raise Forbidden(verdict.sentence, detail=f"{verdict.reason}: {verdict.detail}".rstrip(": "))
 
 
 def _without_reading(identity: Identity, requirement: Requirement) -> Verdict | None:

@@ -33,9 +33,10 @@ from mlflow_oidc_auth.bridge.routing import LiveRoutes, Routed
 from mlflow_oidc_auth.bridge.spans import traces_in
 from mlflow_oidc_auth.credentials import Credentials, NotIdentified
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound, Refusal, Unauthenticated, Unavailable
-from mlflow_oidc_auth.gate import Gate, Source, demand, settled_early
+from mlflow_oidc_auth.gate import Gate, Source, settled_early
 from mlflow_oidc_auth.operations.requirements import AllOf, OwnSpans, Probe, Public
 from mlflow_oidc_auth.operations.targets import Target, Where
+from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity, Verdict
 
 LOOKUPS_AT_ONCE = 40

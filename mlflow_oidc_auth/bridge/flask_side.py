@@ -28,7 +28,8 @@ from mlflow_oidc_auth.bridge.messages import FlaskReading, StrictJSONProvider, m
 from mlflow_oidc_auth.bridge.passage import Passage, running
 from mlflow_oidc_auth.bridge.tripwire import StoppedStatement
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, Refusal, Unavailable
-from mlflow_oidc_auth.gate import Gate, creates, demand
+from mlflow_oidc_auth.gate import Gate, creates
+from mlflow_oidc_auth.permissions.verdicts import demand
 
 _logger = logging.getLogger(__name__)
 

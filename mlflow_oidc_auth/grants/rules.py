@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlflow_oidc_auth.permissions.verdicts import ASK
 from mlflow_oidc_auth.vocabulary import Kind, Level, Reason, Verdict
 
 NOUNS = {Kind.EXPERIMENT: "experiment", Kind.REGISTERED_MODEL: "registered model", Kind.PROMPT: "prompt"}
@@ -48,8 +49,7 @@ def may_know(asker: Giver, kind: Kind) -> Verdict:
     return Verdict(
         False,
         Reason.LEVEL_MISSING,
-        f"You need READ on this {noun}, or there is no such {noun}. "
-        "Ask its owner or an MLflow admin to share it with you.",
+        f"You need READ on this {noun}, or there is no such {noun}. {ASK}",
         f"needs READ, has {asker.level.name}",
     )
 

@@ -2,7 +2,7 @@
 
 What it owns: every change of an exact grant that a person asks for. (A resource's first grant is written by
 the create itself: `bridge/ownership.py`.) A change is one transaction with its audit record, and the rules
-are asked inside it, about what the database says at that moment.
+are asked inside it, about what the database says at that moment; what it wrote before they refuse is rolled back.
 
 SECURITY: changes of one resource's grants run one after the other (:func:`one_at_a_time`), and the giver's
 level is read once it is their turn: of two managers who remove each other at once, the second is told that
@@ -23,10 +23,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mlflow_oidc_auth import audit
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE, experiment_grants, memberships, named_grants, users
-from mlflow_oidc_auth.errors import Forbidden, NotFound
+from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, Managed, may_give, may_share, may_take_away
 from mlflow_oidc_auth.permissions.resolver import Asking, code, decode
-from mlflow_oidc_auth.vocabulary import Kind, Level, Resource, Rung, Verdict
+from mlflow_oidc_auth.permissions.verdicts import demand
+from mlflow_oidc_auth.vocabulary import Kind, Level, Resource, Rung
 
 _Condition = sa.ColumnElement[bool]
 
@@ -140,7 +141,7 @@ class GrantStore:
             _write(connection, on.resource, to, wanted)
             after = _managed(connection, on.resource, now)
             held = None if present is None else present.level
-            _demand(may_give(giver, level, kind=on.resource.kind, present=held, before=before, after=after))
+            demand(may_give(giver, level, kind=on.resource.kind, present=held, before=before, after=after))
             _note(connection, "grant.give", on.resource, to, by, now, present, wanted)
             return wanted
 
@@ -163,7 +164,7 @@ class GrantStore:
             grants, on_it = _grants_on(on.resource)
             connection.execute(grants.delete().where(*on_it, _whose(grants, of)))
             after = _managed(connection, on.resource, now)
-            _demand(may_take_away(giver, kind=kind, present=present.level, before=before, after=after))
+            demand(may_take_away(giver, kind=kind, present=present.level, before=before, after=after))
             _note(connection, "grant.take_away", on.resource, of, by, now, present, None)
 
     def read(self, resource: Resource, of: Grantee) -> Grant | None:
@@ -204,7 +205,7 @@ class GrantStore:
         """
         one_at_a_time(connection, on.resource)
         giver = Giver(Level.MANAGE if by.is_admin else self._level(connection, on, by, now), by.is_admin)
-        _demand(may_share(giver, on.resource.kind))
+        demand(may_share(giver, on.resource.kind))
         return giver, _read(connection, on.resource, grantee)
 
     def _level(self, connection: sa.Connection, on: Shareable, by: GivenBy, now: datetime) -> Level:
@@ -214,16 +215,6 @@ class GrantStore:
         asking = Asking.of(by.user_id, by.group_ids, self._default, now)
         number = connection.execute(sa.select(code(resource.kind, key, sa.literal(on.name), asking))).scalar_one()
         return decode(number)[0]
-
-
-def _demand(verdict: Verdict) -> None:
-    """Stop a transaction that the rules refuse; what it wrote so far is rolled back.
-
-    Raises:
-        Forbidden: it is refused.
-    """
-    if not verdict:
-        raise Forbidden(verdict.sentence, detail=verdict.detail)
 
 
 def one_at_a_time(connection: sa.Connection, resource: Resource) -> None:

@@ -23,11 +23,12 @@ from mlflow_oidc_auth.accounts.groups import GroupStore
 from mlflow_oidc_auth.accounts.users import User, UserStore, login_name
 from mlflow_oidc_auth.accounts.web import one_user, user_called
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
-from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound
+from mlflow_oidc_auth.errors import BadRequest, NotFound
 from mlflow_oidc_auth.grants.listing import GrantListing
 from mlflow_oidc_auth.grants.roles import Names, Roles
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_know, may_share
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, GrantStore, Shareable
+from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung, Verdict
 from mlflow_oidc_auth.web.json_api import add_json_route, asker, json_answer
 from mlflow_oidc_auth.web.json_body import body_texts, query_texts, quoted
@@ -131,9 +132,7 @@ class _GrantsApi:
         """
         on = self.resources.find(kind, key)
         level = Level.NO_PERMISSIONS if on is None else self._level(me.user_id, me.is_admin, me.group_ids, on.resource)
-        verdict = rule(Giver(level, me.is_admin), kind)
-        if not verdict:
-            raise Forbidden(verdict.sentence, detail=verdict.detail)
+        demand(rule(Giver(level, me.is_admin), kind))
         if on is None:
             raise NotFound(f"There is no such {NOUNS[kind]}.")
         return on, level

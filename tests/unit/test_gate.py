@@ -23,7 +23,6 @@ from mlflow_oidc_auth.gate import (
     Named,
     Source,
     creates,
-    demand,
     settled_early,
     shows_rows_by_filter,
 )
@@ -51,6 +50,7 @@ from mlflow_oidc_auth.operations.requirements import (
     SignedIn,
 )
 from mlflow_oidc_auth.operations.targets import IdKind, Target, Where, in_header, in_message, in_path
+from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Credential, CredentialKind, Identity, Kind, Level, Reason, Verdict
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
