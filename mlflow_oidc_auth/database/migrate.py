@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from mlflow_oidc_auth.database.tables import VERSION_TABLE
+from mlflow_oidc_auth.database.turns import one_at_a_time
 from mlflow_oidc_auth.errors import StartRefused
 
 _LOCK_KEY = 0x6D6C6F69  # "mloi": one advisory lock for all who migrate this database
@@ -59,7 +60,7 @@ def migrate(engine: sa.Engine) -> None:
         StartRefused: the database was migrated by a newer release.
     """
     with engine.connect() as connection, connection.begin():
-        _lock(connection)
+        one_at_a_time(connection, _LOCK_KEY)
         version = present(connection)
         refuse_newer(version)
         if version != head():
@@ -81,12 +82,3 @@ def refuse_newer(version: str | None) -> None:
 
 def _known() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-
-
-def _lock(connection: sa.Connection) -> None:
-    """Hold everybody else who migrates until this transaction ends."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-    else:
-        # A write is what takes SQLite's lock (pysqlite begins a transaction only then), and DDL is transactional.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

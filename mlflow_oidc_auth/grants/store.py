@@ -4,7 +4,7 @@ What it owns: every change of an exact grant that a person asks for. (A resource
 the create itself: `bridge/ownership.py`.) A change is one transaction with its audit record, and the rules
 are asked inside it, about what the database says at that moment; what it wrote before they refuse is rolled back.
 
-SECURITY: changes of one resource's grants run one after the other (:func:`one_at_a_time`), and the giver's
+SECURITY: changes of one resource's grants run one after the other (:func:`take_turns`), and the giver's
 level is read once it is their turn: of two managers who remove each other at once, the second is told that
 they no longer manage it. All of it runs on one connection: a second one, asked for under the lock, could be
 waited for by everybody who waits for the lock.
@@ -23,6 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mlflow_oidc_auth import audit
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE, experiment_grants, memberships, named_grants, users
+from mlflow_oidc_auth.database.turns import one_at_a_time
 from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, Managed, may_give, may_share, may_take_away
 from mlflow_oidc_auth.permissions.resolver import Asking, code, decode
@@ -203,7 +204,7 @@ class GrantStore:
         Raises:
             Forbidden: the giver does not manage the resource; whether the grantee has a grant is not told.
         """
-        one_at_a_time(connection, on.resource)
+        take_turns(connection, on.resource)
         giver = Giver(Level.MANAGE if by.is_admin else self._level(connection, on, by, now), by.is_admin)
         demand(may_share(giver, on.resource.kind))
         return giver, _read(connection, on.resource, grantee)
@@ -217,20 +218,12 @@ class GrantStore:
         return decode(number)[0]
 
 
-def one_at_a_time(connection: sa.Connection, resource: Resource) -> None:
-    """Hold everybody else who would change this resource's grants until the transaction ends.
-
-    A lock of its own, not one on rows: the grant that somebody else adds meanwhile has no row to lock yet.
-    """
-    if connection.dialect.name != "postgresql":
-        # pysqlite begins a transaction at the first write only: two could read the same managers before either.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        return
+def take_turns(connection: sa.Connection, resource: Resource) -> None:
+    """Hold everybody else who would change this resource's grants until the transaction ends."""
     space = "experiment" if resource.kind is Kind.EXPERIMENT else "name"
     key = str(resource.experiment_id) if resource.kind is Kind.EXPERIMENT else resource.key
     digest = hashlib.blake2b(f"oidc-auth grants {space} {key}".encode(), digest_size=8).digest()
-    number = int.from_bytes(digest, signed=True)
-    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": number})
+    one_at_a_time(connection, int.from_bytes(digest, signed=True))
 
 
 def _grants_on(resource: Resource) -> tuple[sa.Table, list[_Condition]]:

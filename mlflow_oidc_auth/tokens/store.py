@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from mlflow_oidc_auth import audit
 from mlflow_oidc_auth.accounts.users import IDENTITY_COLUMNS, AnyRow, identity_from, login_name
 from mlflow_oidc_auth.database.tables import memberships, tokens, users
+from mlflow_oidc_auth.database.turns import write_first
 from mlflow_oidc_auth.errors import Forbidden, NotFound
 from mlflow_oidc_auth.tokens.format import (
     ParsedToken,
@@ -262,9 +263,7 @@ def _turn(connection: sa.Connection, user_id: int) -> AnyRow:
     Raises:
         NotFound: there is no such user.
     """
-    if connection.dialect.name == "sqlite":
-        # pysqlite begins a transaction at the first write only: two could read the same keys before either.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    write_first(connection)
     user = sa.select(users.c.id, users.c.username, users.c.is_active).where(users.c.id == user_id)
     row = connection.execute(user.with_for_update(key_share=True)).one_or_none()
     if row is None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mlflow_oidc_auth.database.tables import experiment_grants
 from mlflow_oidc_auth.errors import Forbidden
-from mlflow_oidc_auth.grants.store import GrantStore, Shareable, one_at_a_time
+from mlflow_oidc_auth.grants.store import GrantStore, Shareable, take_turns
 from mlflow_oidc_auth.vocabulary import Level
 from tests.unit.grants.world import EVERY_KIND, EXPERIMENT, NOW, OTHER, World
 
@@ -105,7 +105,7 @@ def test_somebody_whose_manage_is_taken_meanwhile_gives_nothing(
     bob, holding = world.by("bob"), threading.Event()
     outcomes: list[list[str]] = []
     with engine.begin() as connection:
-        one_at_a_time(connection, EXPERIMENT.resource)
+        take_turns(connection, EXPERIMENT.resource)
         asking = threading.Thread(
             target=lambda: outcomes.append(
                 at_once(lambda: store.give(EXPERIMENT, world.to("carol"), Level.EDIT, by=bob, now=NOW))
@@ -124,5 +124,5 @@ def test_somebody_whose_manage_is_taken_meanwhile_gives_nothing(
 def test_other_resources_wait_for_nobody(world: World, store: GrantStore, engine: sa.Engine) -> None:
     alice = world.by("alice")
     with engine.begin() as connection:
-        one_at_a_time(connection, EXPERIMENT.resource)
+        take_turns(connection, EXPERIMENT.resource)
         assert at_once(lambda: store.give(OTHER, world.to("bob"), Level.READ, by=alice, now=NOW)) == ["done"]
