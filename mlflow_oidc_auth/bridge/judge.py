@@ -23,6 +23,7 @@ from mlflow_oidc_auth.gate import Named, Source
 from mlflow_oidc_auth.operations.targets import IdKind
 from mlflow_oidc_auth.permissions.resolver import ASKED, READABLE, asked, code, decode, pattern_between
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
+from mlflow_oidc_auth.web.strict_json import storable
 
 MOST_IDS = 5000
 """A request that names more resources than this is refused: each is judged."""
@@ -89,7 +90,7 @@ class Judge:
 
     def name_taken(self, identity: Identity, kind: Kind, name: str, now: datetime) -> Level | None:
         """The level on the resource that has this name, soft-deleted ones too; `None` if the name is free."""
-        if not _storable(name):
+        if not storable(name):
             return None
         values = {"name": name, **asked(identity.user_id, identity.group_ids, self._default, now)}
         with self._engine.connect() as connection:
@@ -99,7 +100,7 @@ class Judge:
     def moves_between_patterns(self, kind: Kind, key: str, name: str, now: datetime) -> bool:
         """Whether a pattern covers the resource as it is called now and not as `name`, or the other way round."""
         number = None if kind.named else experiment_number(key)
-        if not (_storable(name) and _storable(key)) or (not kind.named and number is None):
+        if not (storable(name) and storable(key)) or (not kind.named and number is None):
             return False  # it leads nowhere
         row = r.experiments.alias("vis_experiments")
         present = (
@@ -156,17 +157,12 @@ def _keys(kind: IdKind, ids: frozenset[str]) -> list[Any]:
     """The ids as the database holds them; those that it cannot hold lead nowhere."""
     if kind is IdKind.EXPERIMENT:
         return sorted({number for id_ in ids if (number := experiment_number(id_)) is not None})
-    return sorted(id_ for id_ in ids if _storable(id_))
+    return sorted(id_ for id_ in ids if storable(id_))
 
 
 def _artifact_path(text: str) -> ArtifactPath | None:
-    path = parse_artifact_path(text) if _storable(text) else None
+    path = parse_artifact_path(text) if storable(text) else None
     return path if path is not None and path.experiment_id <= _BIGGEST_ID else None
-
-
-def _storable(text: str) -> bool:
-    """Whether PostgreSQL can hold it: no NUL, no half of a character pair."""
-    return "\0" not in text and text.encode(errors="ignore").decode() == text
 
 
 @functools.lru_cache(maxsize=256)

@@ -7,7 +7,6 @@ field spelled twice (`run_id` and `runId`), JSON inside JSON, a body that is not
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NoReturn
@@ -34,6 +33,7 @@ from mlflow_oidc_auth.gate import Source
 from mlflow_oidc_auth.operations.coverage import release
 from mlflow_oidc_auth.operations.graphql import unlisted_fields
 from mlflow_oidc_auth.operations.targets import Target, Where
+from mlflow_oidc_auth.web.strict_json import parse, storable
 
 MOST_TEXT = 4096  # of a refusal's quotation of what was sent
 
@@ -63,24 +63,10 @@ def read_strictly(text: str | bytes, **kwargs: Any) -> Any:
     Raises:
         BadRequest: it is no JSON, or could be read two ways.
     """
-    try:
-        value = json.loads(text, object_pairs_hook=_no_repeats, **kwargs)
-    except RecursionError:
-        raise BadRequest("The JSON in this request is nested too deeply.") from None
-    except ValueError:
-        raise BadRequest("The body of this request is not valid JSON.") from None
+    value = parse(text, **kwargs)
     if _suspicious(text):
         _refuse_unstorable(value)
     return value
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise BadRequest(f"The JSON in this request has the key {twice[:100]!r} twice; send it once.")
-    return found
 
 
 def _suspicious(text: str | bytes) -> bool:
@@ -93,7 +79,7 @@ def _refuse_unstorable(value: Any) -> None:
     """NUL and lone surrogates: PostgreSQL stores neither."""
     match value:
         case str():
-            if "\0" in value or any(0xD800 <= ord(char) < 0xE000 for char in value):
+            if not storable(value):
                 raise BadRequest("The JSON in this request holds a NUL or half of a character pair; leave it out.")
         case dict():
             for key, item in value.items():

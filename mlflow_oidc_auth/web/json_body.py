@@ -7,7 +7,6 @@ no database stores (NUL, half of a character pair) is refused here, so that it c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +14,7 @@ import flask
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from mlflow_oidc_auth.errors import BadRequest
+from mlflow_oidc_auth.web.strict_json import parse, storable
 
 LARGEST_BODY = 64 * 1024
 """In bytes; our requests are a few hundred."""
@@ -52,21 +52,13 @@ def _raw_body() -> bytes:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_repeats)
-    except (ValueError, RecursionError):
+        text = raw.decode()
+    except UnicodeDecodeError:
         raise BadRequest("The body of this request is not valid JSON.") from None
+    value = parse(text)
     if not isinstance(value, dict):
         raise BadRequest("The body of this request must be a JSON object.")
     return value
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise BadRequest(f"The body of this request has the field {quoted(twice)} twice; send it once.")
-    return found
 
 
 def _refuse_unknown(body: dict[str, Any], known: Iterable[str]) -> None:
@@ -99,11 +91,6 @@ def _text(field: str, value: Any) -> str:
     if not storable(value):
         raise BadRequest(f"'{field}' holds a NUL or half of a character pair; leave it out.")
     return value
-
-
-def storable(text: str) -> bool:
-    """Whether every database stores this text: no NUL, no lone surrogate."""
-    return "\0" not in text and not any(0xD800 <= ord(char) < 0xE000 for char in text)
 
 
 def quoted(text: str) -> str:
