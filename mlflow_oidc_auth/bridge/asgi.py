@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 
 import anyio
 import anyio.to_thread
-import sqlalchemy as sa
 from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from werkzeug.wrappers import Response
@@ -29,10 +28,12 @@ from mlflow_oidc_auth.bridge.caller import Caller
 from mlflow_oidc_auth.bridge.messages import read_strictly
 from mlflow_oidc_auth.bridge.passage import Passage, running
 from mlflow_oidc_auth.bridge.probes import Probes
+from mlflow_oidc_auth.bridge.routes import FASTAPI, FLASK
 from mlflow_oidc_auth.bridge.routing import LiveRoutes, Routed
 from mlflow_oidc_auth.bridge.spans import traces_in
 from mlflow_oidc_auth.credentials import Credentials, NotIdentified
-from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound, Refusal, Unauthenticated, Unavailable
+from mlflow_oidc_auth.database.engine import NO_ANSWER, unavailable
+from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound, Refusal, Unauthenticated
 from mlflow_oidc_auth.gate import Gate, Source, settled_early
 from mlflow_oidc_auth.operations.requirements import AllOf, OwnSpans, Probe, Public
 from mlflow_oidc_auth.operations.targets import Target, Where
@@ -107,7 +108,8 @@ class GatedServer:
         try:
             passage = await self._admit(caller, routed)
             receive = await self._read_body(passage, receive)
-        except Refusal as refusal:
+        except (Refusal, *NO_ANSWER) as error:
+            refusal = error if isinstance(error, Refusal) else unavailable(error)
             await send_response(self._answers.to(refusal, caller), send, head=caller.method == "HEAD")
             return
         if passage.identity is not None:
@@ -151,13 +153,7 @@ class GatedServer:
         return Passage(caller, routed, identity, settled=True)
 
     def _identity(self, caller: Caller) -> Identity:
-        try:
-            found = self._credentials.identify(caller.headers.raw, self._clock())
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise Unavailable(
-                "The server cannot reach its database right now. Try again in a moment.",
-                detail=f"identity look-up: {type(error).__name__}",
-            ) from error
+        found = self._credentials.identify(caller.headers.raw, self._clock())
         if isinstance(found, NotIdentified):
             raise Unauthenticated(_LOG_IN, detail=found.cause)
         return found
@@ -179,7 +175,7 @@ class GatedServer:
         assert routed.entry is not None, "an operation without an entry has its verdict already"
         if settled_early(routed.entry.requirement):
             return self._gate.settle(identity, routed.entry, _HeadReading(routed, caller), self._clock())
-        if routed.by != "flask":
+        if routed.by != FLASK:
             raise Forbidden("This address is not open to you. Ask an MLflow admin.", detail="cannot be read here")
         return None
 
@@ -197,7 +193,7 @@ class GatedServer:
         spans = _own_spans(passage)
         if spans is not None:
             await anyio.to_thread.run_sync(self._judge_spans, passage, spans, body)
-        elif passage.routed.by == "fastapi" and body and is_json(passage.caller.headers):
+        elif passage.routed.by == FASTAPI and body and is_json(passage.caller.headers):
             read_strictly(body)
         return replaying(body, receive)
 
@@ -289,4 +285,4 @@ def _own_spans(passage: Passage) -> OwnSpans | None:
 
 def _is_artifact(passage: Passage) -> bool:
     """Whether the body is stored as it streams in, however large."""
-    return passage.routed.by == "fastapi" and passage.caller.path.startswith(_STREAMED)
+    return passage.routed.by == FASTAPI and passage.caller.path.startswith(_STREAMED)

@@ -18,7 +18,6 @@ from typing import Any
 
 import flask
 import flask.typing
-import sqlalchemy as sa
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -26,8 +25,10 @@ from mlflow_oidc_auth import context
 from mlflow_oidc_auth.bridge.answers import Answers
 from mlflow_oidc_auth.bridge.messages import FlaskReading, StrictJSONProvider, message_classes
 from mlflow_oidc_auth.bridge.passage import Passage, running
+from mlflow_oidc_auth.bridge.routes import FLASK
 from mlflow_oidc_auth.bridge.tripwire import StoppedStatement
-from mlflow_oidc_auth.errors import BadRequest, Forbidden, Refusal, Unavailable
+from mlflow_oidc_auth.database.engine import NO_ANSWER, unavailable
+from mlflow_oidc_auth.errors import BadRequest, Forbidden, Refusal
 from mlflow_oidc_auth.gate import Gate, creates
 from mlflow_oidc_auth.permissions.verdicts import demand
 
@@ -67,8 +68,8 @@ class FlaskSide:
         app.after_request(self._after)
         app.register_error_handler(Refusal, self._refuse)
         app.register_error_handler(StoppedStatement, self._stop)
-        app.register_error_handler(sa.exc.DBAPIError, self._store_fails)
-        app.register_error_handler(sa.exc.TimeoutError, self._store_fails)
+        for no_answer in NO_ANSWER:
+            app.register_error_handler(no_answer, self._store_fails)
         app.register_error_handler(Exception, self._fails)
 
     # --- before the handler ----------------------------------------------------------------------
@@ -130,11 +131,7 @@ class FlaskSide:
         return self._refuse(Refusal("The server stopped this request. Tell an MLflow admin.", detail=str(error)))
 
     def _store_fails(self, error: Exception) -> flask.Response:
-        return self._refuse(
-            Unavailable(
-                "The server cannot reach its database right now. Try again in a moment.", detail=type(error).__name__
-            )
-        )
+        return self._refuse(unavailable(error))
 
     def _fails(self, error: Exception) -> flask.typing.ResponseReturnValue:
         if isinstance(error, HTTPException):
@@ -158,7 +155,7 @@ def _passage() -> Passage:
     if flask.request.path != passage.caller.path:
         raise BadRequest("The address of this request is not well formed.", detail="Flask reads another path")
     rule = flask.request.url_rule
-    if passage.routed.by != "flask" or rule is None or rule.rule != passage.routed.rule:
+    if passage.routed.by != FLASK or rule is None or rule.rule != passage.routed.rule:
         raise BadRequest("The address of this request is not well formed.", detail="Flask takes another route")
     return passage
 

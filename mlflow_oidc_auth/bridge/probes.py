@@ -14,6 +14,8 @@ import anyio.to_thread
 import sqlalchemy as sa
 from werkzeug.wrappers import Response
 
+from mlflow_oidc_auth.database.engine import NO_ANSWER
+
 _logger = logging.getLogger(__name__)
 
 
@@ -42,7 +44,7 @@ class Probes:
         try:
             with self._engine.connect() as connection:
                 connection.execute(sa.select(1))
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        except NO_ANSWER as error:
             _logger.warning("Not ready: the database does not answer (%s)", type(error).__name__)
             return False
         return True

@@ -11,9 +11,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from mlflow_oidc_auth.errors import StartRefused
+from mlflow_oidc_auth.errors import StartRefused, Unavailable
 
 SERVED = ("sqlite", "postgresql")
+
+NO_ANSWER = (sa.exc.DBAPIError, sa.exc.TimeoutError)
+"""What SQLAlchemy raises where the database, or the pool of connections to it, does not answer."""
+
+
+def unavailable(error: Exception) -> Unavailable:
+    """What one of :data:`NO_ANSWER` is to who asks. SECURITY: its text holds statements and values, and stays here."""
+    return Unavailable(
+        "The server cannot reach its database right now. Try again in a moment.",
+        detail=f"database: {type(error).__name__}",
+    )
 
 
 def refuse_unserved(uri: str | None) -> sa.URL:
