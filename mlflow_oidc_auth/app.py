@@ -45,7 +45,6 @@ from mlflow_oidc_auth.grants.listing import GrantListing
 from mlflow_oidc_auth.grants.pages import permissions_pages
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.web import grants_api
-from mlflow_oidc_auth.login.addresses import origin_of
 from mlflow_oidc_auth.login.attempts import LoginAttempts
 from mlflow_oidc_auth.login.provider import Provider
 from mlflow_oidc_auth.login.sessions import SessionStore
@@ -58,6 +57,7 @@ from mlflow_oidc_auth.settings import Settings, read_settings
 from mlflow_oidc_auth.tokens import rules as token_rules
 from mlflow_oidc_auth.tokens.store import TokenStore
 from mlflow_oidc_auth.tokens.web import token_api
+from mlflow_oidc_auth.web.addresses import origin_of
 from mlflow_oidc_auth.web.page import Pages, menu_tag
 
 _logger = logging.getLogger(__name__)
@@ -196,6 +196,7 @@ def _blueprints(parts: _Parts) -> Iterator[flask.Blueprint]:
         settings=settings,
         pages=parts.pages,
         static_prefix=parts.prefix,
+        clock=_now,
     )
     yield token_api(store=parts.tokens, max_days=settings.max_token_days, clock=_now)
     yield accounts_api(users=parts.users, groups=parts.groups)

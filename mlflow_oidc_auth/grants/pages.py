@@ -13,18 +13,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import flask
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
+from mlflow_oidc_auth.accounts.groups import GroupStore
 from mlflow_oidc_auth.errors import BadRequest, NotFound, TooLarge
-from mlflow_oidc_auth.grants.store import Held, Named
+from mlflow_oidc_auth.grants.store import GrantStore, Held, Named
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
+from mlflow_oidc_auth.web.addresses import origin_of, own_address
 from mlflow_oidc_auth.web.json_api import asker
 from mlflow_oidc_auth.web.moments import ago, ahead
-from mlflow_oidc_auth.web.page import static_file
+from mlflow_oidc_auth.web.page import Pages, static_file
 from mlflow_oidc_auth.web.recipes import recipes
 
 PAGE_SIZE = 50
@@ -57,13 +59,6 @@ class PermissionsSettings(Protocol):
     def oidc_redirect_uri(self) -> str | None: ...
     @property
     def default_mlflow_permission(self) -> Level: ...
-
-
-class PageRenderer(Protocol):
-    """What renders a page (`web/page.py`)."""
-
-    def render(self, template: str, **values: Any) -> flask.Response:
-        """The page made of `template`."""
 
 
 class PlainKey(Protocol):
@@ -109,38 +104,13 @@ class ExpiryRule(Protocol):
         """The first and the last date that may be chosen."""
 
 
-class HeldGrants(Protocol):
-    """What somebody holds (`grants/store.py`)."""
-
-    def owned_and_shared(
-        self, user_id: int, group_ids: Collection[int], offset: int, size: int, now: datetime
-    ) -> tuple[list[Held], int]:
-        """One page of it, and how many there are in all."""
-
-
-class Group(Protocol):
-    """A group or team (`accounts/groups.py`)."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-
-
-class Groups(Protocol):
-    """All groups and teams (`accounts/groups.py`)."""
-
-    def of_user(self, user_id: int) -> Sequence[Group]:
-        """Those of a user, by name."""
-
-
 def permissions_pages(
     *,
-    pages: PageRenderer,
+    pages: Pages,
     tokens: KeyStore,
     rule: ExpiryRule,
-    grants: HeldGrants,
-    groups: Groups,
+    grants: GrantStore,
+    groups: GroupStore,
     names: Names,
     settings: PermissionsSettings,
     static_prefix: str,
@@ -161,11 +131,11 @@ def permissions_pages(
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    pages: PageRenderer
+    pages: Pages
     tokens: KeyStore
     rule: ExpiryRule
-    grants: HeldGrants
-    groups: Groups
+    grants: GrantStore
+    groups: GroupStore
     names: Names
     settings: PermissionsSettings
     prefix: str
@@ -257,10 +227,8 @@ class _PermissionsPages:
     def _address(self) -> str:
         """The address of this server as clients are to name it."""
         configured = self._parts.settings.oidc_redirect_uri
-        if configured:
-            parts = urlsplit(configured)
-            return f"{parts.scheme}://{parts.netloc}{self._parts.prefix}"
-        return f"{flask.request.host_url.rstrip('/')}{self._parts.prefix}"
+        root = origin_of(configured) if configured else flask.request.host_url
+        return own_address(root, self._parts.prefix, "")
 
     def _go(self, notice: str = "") -> Response:
         query = f"?notice={notice}" if notice else ""

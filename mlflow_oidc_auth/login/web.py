@@ -14,7 +14,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 import flask
@@ -24,7 +24,6 @@ from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth.accounts.users import User, UserStore
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, Refusal
-from mlflow_oidc_auth.login.addresses import home, origin_of, own_address, safe_next
 from mlflow_oidc_auth.login.attempts import LIFETIME, AttemptRefused, LoginAttempt, LoginAttempts
 from mlflow_oidc_auth.login.claims import ClaimSettings, NotAdmitted, profile_from
 from mlflow_oidc_auth.login.failures import LoginFailed, LogoutTokenRefused, ProviderDown
@@ -32,6 +31,8 @@ from mlflow_oidc_auth.login.provider import Proof, Provider
 from mlflow_oidc_auth.login.secrets import new_secret, well_formed
 from mlflow_oidc_auth.login.sessions import MOST_COOKIES, EndedSession, SessionStore
 from mlflow_oidc_auth.vocabulary import Identity
+from mlflow_oidc_auth.web.addresses import home, origin_of, own_address, safe_next
+from mlflow_oidc_auth.web.page import Pages
 
 logger = logging.getLogger(__name__)
 
@@ -52,18 +53,6 @@ class LoginSettings(ClaimSettings, Protocol):
     def automatic_login_redirect(self) -> bool: ...
 
 
-class PageRenderer(Protocol):
-    """What renders a page (`web/page.py`)."""
-
-    def render(self, template: str, **values: Any) -> Response:
-        """The page made of `template`."""
-
-
-def now_utc() -> datetime:
-    """This moment."""
-    return datetime.now(UTC)
-
-
 def login_pages(
     *,
     provider: Provider,
@@ -71,9 +60,9 @@ def login_pages(
     attempts: LoginAttempts,
     users: UserStore,
     settings: LoginSettings,
-    pages: PageRenderer,
+    pages: Pages,
     static_prefix: str,
-    clock: Callable[[], datetime] = now_utc,
+    clock: Callable[[], datetime],
 ) -> flask.Blueprint:
     """The blueprint; register it under `static_prefix` (empty, or `/path` without a trailing slash)."""
     ours = _LoginPages(provider, sessions, attempts, users, settings, pages, static_prefix.rstrip("/"), clock)
@@ -93,7 +82,7 @@ class _LoginPages:
     attempts: LoginAttempts
     users: UserStore
     settings: LoginSettings
-    pages: PageRenderer
+    pages: Pages
     prefix: str
     clock: Callable[[], datetime]
 

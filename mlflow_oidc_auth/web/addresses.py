@@ -1,4 +1,4 @@
-"""Where a browser may be sent: pure rules about addresses.
+"""Where a browser may be sent, and what our own addresses are: pure rules.
 
 SECURITY: `next` comes from whoever made the link. It must be a path of this server, under the static
 prefix, in every browser's reading of it: browsers take a backslash for a slash, drop tabs and line

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlflow_oidc_auth.login.addresses import own_address, safe_next
+from mlflow_oidc_auth.web.addresses import own_address, safe_next
 
 HOST = "http://mlflow.example.test"
 pieces = st.sampled_from(
