@@ -88,7 +88,7 @@ def token_type(token: str) -> str:
         raise TokenInvalid("not a JWS") from error
     if not isinstance(header, dict):
         raise TokenInvalid("not a JWS")
-    return str(header.get("typ") or "").lower().removeprefix("application/")
+    return _type_in(header)
 
 
 def signed_claims(token: str, keys: KeySet, signatures: Collection[str]) -> SignedClaims:
@@ -135,7 +135,7 @@ def check_common(signed: SignedClaims, expected: Expected) -> None:
 
 def token_type_of(signed: SignedClaims) -> str:
     """The verified `typ`, as :func:`token_type` spells it."""
-    return str(signed.header.get("typ") or "").lower().removeprefix("application/")
+    return _type_in(signed.header)
 
 
 def provider_sid(claims: dict[str, Any]) -> str | None:
@@ -152,6 +152,10 @@ def check_subject(subject: Any) -> None:
     """
     if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_LENGTH or not subject.isprintable():
         raise TokenInvalid("not accepted: sub")
+
+
+def _type_in(header: dict[str, Any]) -> str:
+    return str(header.get("typ") or "").lower().removeprefix("application/")
 
 
 class _LogoutClaims(CodeIDToken):  # type: ignore[misc]  # Authlib has no types
