@@ -121,7 +121,9 @@ UPSTREAM: tuple[Upstream, ...] = (
     _refused(
         "USER_RETENTION_DAYS", "users stay until an admin removes them; set it to 0 or remove it", frozenset({"0"})
     ),
-    _refused("MLFLOW_ENABLE_WORKSPACES", f"{_NO_WORKSPACES} yet; start MLflow without them", NO),
+    _refused(
+        "MLFLOW_ENABLE_WORKSPACES", f"{_NO_WORKSPACES} yet; leave out --enable-workspaces, and remove this setting", NO
+    ),
     # --- Where settings come from ------------------------------------------------------------------------
     _refused("CONFIG_PROVIDERS", _FROM_THE_ENVIRONMENT.format("remove"), frozenset({"env", "environment"})),
     *(
