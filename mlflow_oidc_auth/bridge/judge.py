@@ -278,7 +278,7 @@ def _of_datasets() -> sa.Select[Any]:
         sa.select(
             sa.literal(str(IdKind.DATASET)),
             link.c.source_id,
-            sa.func.min(sa.func.coalesce(_experiment_code(row), Rung.DEFAULT.value)),
+            sa.func.min(sa.case((row.c.experiment_id.is_(None), Rung.DEFAULT.value), else_=_experiment_code(row))),
         )
         .join_from(link, row, row.c.experiment_id == r.linked_experiment(link.c), isouter=True)
         .where(

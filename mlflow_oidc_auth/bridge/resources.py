@@ -251,10 +251,20 @@ def _all_experiments_of_dataset(dataset_id: Any, of_experiment: ExperimentVisibl
             .correlate_except(link)
         )
 
-    def hidden(experiment_id: Any) -> sa.ColumnElement[bool]:
-        return sa.not_(sa.func.coalesce(of_experiment(experiment_id), sa.false()))  # an id of nothing is NULL
+    def reached(experiment_id: Any) -> sa.ColumnElement[bool]:
+        return _linked_visible(of_experiment, experiment_id)
 
-    return sa.and_(linked(of_experiment), sa.not_(linked(hidden)))
+    return sa.and_(linked(reached), sa.not_(linked(lambda experiment_id: sa.not_(reached(experiment_id)))))
+
+
+def _linked_visible(of_experiment: ExperimentVisible, experiment_id: Any) -> sa.ColumnElement[bool]:
+    """Whether there is an experiment at the end of a link, which no foreign key keeps, and it may be read."""
+    row = experiments.alias("vis_linked")
+    return (
+        sa.exists()
+        .where(row.c.experiment_id == experiment_id, of_experiment(row.c.experiment_id, row.c.name))
+        .correlate_except(row)
+    )
 
 
 def _association_visible(columns: Any, of_experiment: ExperimentVisible) -> sa.ColumnElement[bool]:
@@ -265,7 +275,7 @@ def _association_visible(columns: Any, of_experiment: ExperimentVisible) -> sa.C
         .correlate_except(trace)
     )
     return sa.case(
-        (columns["destination_type"] == "experiment", of_experiment(linked_experiment(columns))),
+        (columns["destination_type"] == "experiment", _linked_visible(of_experiment, linked_experiment(columns))),
         (columns["source_type"] == "trace", from_trace),
         (columns["source_type"] == "run", _run_visible(of_experiment, columns["source_id"])),
         else_=sa.false(),

@@ -29,13 +29,15 @@ from sqlalchemy import exists, orm
 
 from mlflow_oidc_auth import context
 from mlflow_oidc_auth.bridge import row_filter as row_filter_module
+from mlflow_oidc_auth.bridge.judge import Judge
 from mlflow_oidc_auth.bridge.resources import OWNERS, Nowhere, mapped
 from mlflow_oidc_auth.bridge.tripwire import UnfilteredRead, WriteUnderFilter, marks_of, reads_of
 from mlflow_oidc_auth.database.tables import experiment_grants, named_grants, pattern_grants
+from mlflow_oidc_auth.operations.targets import IdKind
 from mlflow_oidc_auth.permissions import resolver
 from mlflow_oidc_auth.vocabulary import Kind, Level
 from tests.databases import BACKENDS, Databases, PostgresMissing
-from tests.stores import Stores, statements
+from tests.stores import NOW, Stores, statements
 from tests.unit.bridge.belongings import DAY, READS, Belongings, make_belongings, seen
 
 EXPERIMENTS: Any = SqlExperiment.__table__
@@ -193,6 +195,26 @@ def test_a_dataset_asks_for_all_of_its_experiments(stores: Stores, hers: Belongi
             assert not seen(READS[name], stores, hers), name
         with stores.filtered(stores.carol):
             assert seen(READS[name], stores, hers), name
+
+
+def test_a_dataset_of_an_experiment_that_is_gone_is_hidden_from_lists_and_from_checks(
+    stores: Stores, hers: Belongings
+) -> None:
+    stores.resolver.default = Level.READ
+    with stores.system():
+        gone = stores.tracking.create_experiment("to be purged")
+        hers.dataset = stores.tracking.create_dataset("orphan", {"color": "hers"}, [gone]).dataset_id
+
+    def shown() -> tuple[bool, Level]:
+        judge = Judge(stores.engine, Level.READ)
+        level = judge.levels(stores.bob, {IdKind.DATASET: frozenset({hers.dataset})}, NOW)[IdKind.DATASET, hers.dataset]
+        with stores.filtered(stores.bob):
+            return bool(seen(READS["all datasets"], stores, hers)), level
+
+    assert shown() == (True, Level.READ)
+    with stores.another_process() as connection:
+        connection.execute(sa.text(f"DELETE FROM experiments WHERE experiment_id = {gone}"))
+    assert shown() == (False, Level.NO_PERMISSIONS)
 
 
 def test_daily_summaries_of_traces_are_filtered_too(
