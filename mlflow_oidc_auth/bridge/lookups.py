@@ -14,6 +14,7 @@ from mlflow_oidc_auth.bridge import resources as r
 from mlflow_oidc_auth.bridge.judge import experiment_number
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
 from mlflow_oidc_auth.grants.store import Named, Shareable
+from mlflow_oidc_auth.operations.table import PROMPT_TAG
 from mlflow_oidc_auth.vocabulary import Kind, Resource
 
 _AT_ONCE = 1000
@@ -95,6 +96,6 @@ def _is_prompt(row: Any) -> sa.ColumnElement[bool]:
     return sa.exists().where(
         tag.c.workspace == row.c.workspace,
         tag.c.name == row.c.name,
-        tag.c.key == r.PROMPT_TAG,
+        tag.c.key == PROMPT_TAG,
         sa.func.lower(tag.c.value) == "true",
     )

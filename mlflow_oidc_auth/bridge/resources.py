@@ -30,8 +30,6 @@ model_versions = tables["model_versions"]
 logged_models = tables["logged_models"]
 entity_associations = tables["entity_associations"]
 
-PROMPT_TAG = "mlflow.prompt.is_prompt"
-
 
 @dataclass(frozen=True, slots=True)
 class Experiment:

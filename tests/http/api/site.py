@@ -25,13 +25,14 @@ from mlflow_oidc_auth.accounts.users import User, UserStore
 from mlflow_oidc_auth.accounts.web import accounts_api
 from mlflow_oidc_auth.bridge.judge import Judge
 from mlflow_oidc_auth.bridge.lookups import ResourceLookup
-from mlflow_oidc_auth.bridge.resources import PROMPT_TAG, experiments, registered_model_tags, registered_models
+from mlflow_oidc_auth.bridge.resources import experiments, registered_model_tags, registered_models
 from mlflow_oidc_auth.database.tables import audit_records, experiment_grants, groups, named_grants, pattern_grants
 from mlflow_oidc_auth.errors import Refusal
 from mlflow_oidc_auth.grants.listing import GrantListing
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.web import grants_api
 from mlflow_oidc_auth.login.claims import Profile
+from mlflow_oidc_auth.operations.table import PROMPT_TAG
 from mlflow_oidc_auth.vocabulary import Credential, CredentialKind, Identity, Kind, Level
 
 PREFIX = "/mlflow"
