@@ -119,6 +119,14 @@ def test_the_stores_are_open_before_the_first_request(worker: str) -> None:
     assert handlers._tracking_store.get_experiment("0").name == "Default"
 
 
+def test_they_are_opened_as_the_server_itself(worker: str, stores: Stores) -> None:
+    """The row filter is attached, and nobody asks: only the server itself may make tables and experiment 0."""
+    build_stores()
+    assert handlers._tracking_store is not None
+    with stores.system():
+        assert handlers._tracking_store.get_experiment("0").name == "Default"
+
+
 def test_connections_from_before_the_row_filter_are_not_kept(worker: str) -> None:
     build_stores()
     for store in (handlers._tracking_store, handlers._model_registry_store, handlers._job_store):
