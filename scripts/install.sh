@@ -44,6 +44,7 @@ make_venv() {
     exit 1
 }
 
+say "Installing what requirements.lock lists into $venv (about 1 GB; a minute or two the first time)."
 if [ ! -x "$venv/bin/uv" ]; then
     python=$(find_python)
     if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then make_venv "$python"; fi

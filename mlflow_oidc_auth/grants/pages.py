@@ -207,6 +207,7 @@ class _PermissionsPages:
             last=last,
             choice=choice,
             default_level=settings.default_mlflow_permission,
+            address=self._address(),
             **self._held(me, now),
         )
 

@@ -197,7 +197,9 @@
     const started = Date.now();
     const place = () => {
       const settled = Date.now() - started >= PATIENCE;
-      const model = document.querySelector('aside li > a[href^="#/settings"]');
+      // On its settings pages MLflow lists those in place of the row "Settings"; "Docs" stays below.
+      const below = location.hash.startsWith("#/settings") ? '[href*="mlflow.org/docs"]' : '[href^="#/settings"]';
+      const model = document.querySelector(`aside li > a${below}`);
       if (model) {
         corner.remove();
         rows.put(model, settled);
