@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from mlflow_oidc_auth.database.engine import build_engine
+from tests import figures as kept
 from tests.databases import BACKENDS, Backend, Databases, PostgresMissing
 from tests.people import People
 from tests.provider import Keycloak, KeycloakMissing
@@ -70,3 +71,23 @@ def server(servers: Servers) -> MlflowServer:
 def people(server: MlflowServer, keycloak: Keycloak) -> People:
     """Everybody, on the shared server."""
     return People(server, keycloak)
+
+
+@pytest.fixture(scope="session")
+def figures() -> kept.Figures:
+    """Where tests put what they counted."""
+    return kept.Figures()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Begin without the figures of the last run; a worker process leaves them to the first."""
+    if not hasattr(session.config, "workerinput"):
+        kept.forget()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was counted."""
+    if lines := kept.lines():
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)

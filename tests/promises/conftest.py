@@ -1,45 +1,14 @@
-"""What the promises share: servers of several makes, and the figures that they print at the end."""
+"""What the promises share: servers of several makes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.databases import Backend, PostgresMissing
 from tests.people import People
 from tests.server import MlflowServer, Servers
-
-FIGURES = Path(__file__).parents[2] / "test-output" / "figures.txt"
-
-_figures: dict[str, str] = {}
-
-
-class Figures:
-    """What a test counted: shown after the tests, and kept in `test-output/figures.txt`."""
-
-    def note(self, what: str, value: object) -> None:
-        """Keep one figure."""
-        _figures[what] = str(value)
-
-
-@pytest.fixture(scope="session")
-def figures() -> Figures:
-    """Where tests put what they counted."""
-    return Figures()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show and keep the figures."""
-    if not _figures:
-        return
-    lines = [f"{what}: {value}" for what, value in _figures.items()]
-    terminalreporter.section("figures")
-    for line in lines:
-        terminalreporter.write_line(line)
-    FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text("\n".join(lines) + "\n")
 
 
 class Corners:

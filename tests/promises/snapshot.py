@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from tests.server import MlflowServer
 
-# Asking is enough to change these: a visit, a use of a key.
+# Asking is enough to change these: a visit, a use of a key. And which ids were given is counted on.
 _ABOUT_ASKING = frozenset(
     {
         "oidc_auth_users",
@@ -18,6 +18,7 @@ _ABOUT_ASKING = frozenset(
         "oidc_auth_tokens",
         "oidc_auth_login_attempts",
         "oidc_auth_seen_logout_tokens",
+        "oidc_auth_last_ids",
     }
 )
 

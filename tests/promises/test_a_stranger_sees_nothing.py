@@ -17,10 +17,10 @@ from mlflow_oidc_auth.operations.coverage import release
 from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, InBrowser, Public
 from mlflow_oidc_auth.operations.table import TABLE
+from tests.figures import Figures
 from tests.people import OUR_PAGE, People, Person
 from tests.promises.asks import GRAPHQL, Ask, address, ask_for, family, filled, in_order
 from tests.promises.belongings import MARK, Ids, make_everything, missing
-from tests.promises.conftest import Figures
 from tests.promises.snapshot import snapshot
 
 # MLflow serves these with an S3-like store only; `test_the_story.py` asks them there.

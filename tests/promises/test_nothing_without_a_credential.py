@@ -14,9 +14,9 @@ from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.requirements import Entry, Public
 from mlflow_oidc_auth.operations.table import TABLE
 from mlflow_oidc_auth.tokens.format import _checksum, new_token
+from tests.figures import Figures
 from tests.people import SESSION_COOKIE, People, Person
 from tests.promises.asks import address, ask_for
-from tests.promises.conftest import Figures
 from tests.promises.wire import Answer, Wire, basic, bearer
 
 EVERY = (*TABLE, *OURS)
@@ -40,13 +40,19 @@ def concrete(entry: Entry) -> str:
 
 
 def everything(prefix: str) -> Iterator[tuple[str, str]]:
-    """(method, path) of every operation but the public ones, under the prefix and beside it."""
+    """(method, path) of every operation but the public ones."""
+    for entry in EVERY:
+        if (entry.method, entry.path) not in PUBLIC:
+            yield entry.method, f"{prefix}{concrete(entry)}"
+
+
+def everything_else(prefix: str) -> Iterator[tuple[str, str]]:
+    """The same beside the prefix, and by the methods that frameworks answer of themselves."""
     for entry in EVERY:
         if (entry.method, entry.path) in PUBLIC:
             continue
         path = concrete(entry)
-        for spelled in {f"{prefix}{path}", path}:
-            yield entry.method, spelled
+        yield entry.method, path
         if entry.method == "GET":
             yield "HEAD", f"{prefix}{path}"
         yield "OPTIONS", f"{prefix}{path}"
@@ -92,7 +98,7 @@ def junk(prefix: str) -> Iterator[tuple[str, str]]:
 def is_public(path: str, prefix: str) -> bool:
     """What is said to be public, as far as this walk spells it; and the ways to the start page, which serve nothing."""
     bare = path.split("?")[0].split("#")[0]
-    return bare in {f"{prefix}/health", f"{prefix}/health/ready", f"{prefix}/health/live", "/", prefix}
+    return bare.removeprefix(prefix) in {"/health", "/health/ready", "/health/live", ""} or bare == "/"
 
 
 def got_in(answer: Answer) -> bool:
@@ -101,10 +107,14 @@ def got_in(answer: Answer) -> bool:
 
 
 def walk(people: People, headers: dict[str, str]) -> tuple[int, list[str]]:
-    """Ask for everything with these headers: how many requests, and which were not refused."""
+    """Ask for everything with these headers: how many requests, and which were not refused.
+
+    Without any, also for all that one reader may take for an operation and another not.
+    """
     prefix, wire = people.server.static_prefix, Wire(people.server)
     asked, wrong = 0, []
-    for method, path in (*everything(prefix), *junk(prefix)):
+    oddities = () if headers else (*everything_else(prefix), *junk(prefix))
+    for method, path in (*everything(prefix), *oddities):
         body = BODY if method in ("POST", "PUT", "PATCH", "DELETE") else None
         typed = {"Content-Type": "application/json"} if body else {}
         answer = wire.ask(method, path, {**PROGRAM, **headers, **typed}, body)
@@ -220,6 +230,14 @@ def test_the_log_tells_the_cause(people: People, dead: dict[str, dict[str, str]]
     assert any(re.search(word.replace(" ", ".?"), line) for line in lines), lines
 
 
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_probes_need_no_credential_and_tell_nothing(people: People, path: str) -> None:
+    """The gate answers them itself, under the prefix and beside it."""
+    for spelled in (path, f"{people.server.static_prefix}{path}"):
+        answer = Wire(people.server).ask("GET", spelled, PROGRAM)
+        assert (answer.status, answer.text.strip()) == (200, path.rsplit("/", 1)[1])
+
+
 def test_the_root_of_the_host_only_leads_to_the_start_page(people: People) -> None:
     answer = Wire(people.server).ask("GET", "/", PROGRAM)
     assert (answer.status, answer.text) == (302, "")
@@ -283,7 +301,5 @@ def test_the_list_of_public_operations_is_the_one_we_mean() -> None:
         "GET /logout",
         "POST /logout",
         "POST /backchannel-logout",
-        "GET /health/live",
-        "GET /health/ready",
         "GET /permissions/static/<path:filename>",
     }

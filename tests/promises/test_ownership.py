@@ -130,8 +130,8 @@ def test_an_experiment_that_was_deleted_can_be_restored_by_its_owner_only(people
     people.alice.must("POST", "2.0/mlflow/experiments/restore", json={"experiment_id": id_})
 
 
-def test_an_id_that_sqlite_gives_again_after_gc_brings_no_old_grants_back(people: People) -> None:
-    """`mlflow gc` runs in another process, without us: our grants stay behind until the id is given again."""
+def test_what_mlflow_gc_purged_brings_no_old_grants_back(people: People) -> None:
+    """`mlflow gc` runs in another process, without us, and leaves our grants; SQLite alone would give the id again."""
     alice, carol = people.alice, people.carol
     run = {"experiment_id": make(alice, "experiment", f"purged-{secrets.token_hex(4)}"), "start_time": 1}
     alice.must("POST", "2.0/mlflow/experiments/delete", json={"experiment_id": run["experiment_id"]})
@@ -142,7 +142,7 @@ def test_an_id_that_sqlite_gives_again_after_gc_brings_no_old_grants_back(people
     assert done.returncode == 0, done.stderr
     name = f"reborn-{secrets.token_hex(4)}"
     reborn = make(carol, "experiment", name)
-    assert reborn == run["experiment_id"], "SQLite gave another id: this test proves nothing"
+    assert reborn != run["experiment_id"]
     assert all(sees(carol, "experiment", name, reborn).values())
     assert not any(sees(alice, "experiment", name, reborn).values())
 

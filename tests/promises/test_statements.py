@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.databases import Databases, PostgresMissing
+from tests.figures import Figures
 from tests.people import People
-from tests.promises.conftest import Figures
 from tests.promises.test_ownership import make
 from tests.server import Servers
 
