@@ -29,6 +29,7 @@ def database_option(function: _Function) -> _Function:
         "--backend-store-uri",
         "uri",
         envvar=ENVIRONMENT,
+        show_envvar=True,  # also in the error of whoever gives neither
         required=True,
         metavar="URI",
         help=f"MLflow's database, as its server is given it. By default what {ENVIRONMENT[0]} says.",

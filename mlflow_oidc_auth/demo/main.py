@@ -16,9 +16,9 @@ from pathlib import Path
 import requests
 
 from mlflow_oidc_auth.demo import text
-from mlflow_oidc_auth.demo.first_key import first_key
+from mlflow_oidc_auth.demo.first_key import first_key, introduce
 from mlflow_oidc_auth.demo.issuing import Client
-from mlflow_oidc_auth.demo.people import ALICE
+from mlflow_oidc_auth.demo.people import ALICE, PEOPLE
 from mlflow_oidc_auth.demo.ports import free_port, require_loopback
 from mlflow_oidc_auth.demo.provider import DemoProvider
 from mlflow_oidc_auth.demo.tracking_server import PREFIX, TrackingServer
@@ -64,7 +64,11 @@ def _serve(stack: ExitStack, host: str, port: int, keycloak_url: str | None, kee
     server = TrackingServer(folder, host, port, login)
     stack.callback(server.stop)
     server.start()
-    key = first_key(server.base, ALICE) if keycloak_url is None else None
+    key = None
+    if keycloak_url is None:
+        for person in PEOPLE.values():
+            introduce(server.base, person)
+        key = first_key(server.base, ALICE)
     data = f"Data stays in {folder}." if keep is not None else "All data is deleted at the end."
     print(text.page(base=server.base, issuer=issuer, key=key, data=data, log=str(server.log)), flush=True)
     while True:
