@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 VENV ?= .venv
+# Test files that run at once; each of the two starts a Keycloak, a PostgreSQL and servers of its own.
+JOBS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export VENV
@@ -20,7 +22,7 @@ endif
 
 test: $(INSTALLED) ## Everything that CI runs: lint and all tests (ARGS="tests/unit -x": some of them)
 	@scripts/system.sh
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(INSTALLED) ## ruff, mypy and import-linter alone
 	@$(BIN)/python -m pytest -q tests/lint
