@@ -20,8 +20,10 @@ from functools import cached_property
 from typing import Any
 
 import requests
+import sqlalchemy as sa
 
 from mlflow_oidc_auth.accounts.users import UserStore
+from mlflow_oidc_auth.database.tables import tokens, users
 from tests.provider import Keycloak, KeycloakBrowser
 from tests.server import MlflowServer, base_environment
 
@@ -60,10 +62,21 @@ class Person:
         return browser
 
     def key(self) -> str:
-        """The access key; made at the first call."""
-        if self._key is None:
+        """The access key: made at the first call, and again when somebody has revoked or replaced it."""
+        if self._key is None or not self._lives(self._key):
             self._key = self.new_key()
         return self._key
+
+    def _lives(self, key: str) -> bool:
+        """Whether a key was not revoked; who is disabled gets no other."""
+        found = (
+            sa.select(tokens.c.id)
+            .join(users)
+            .where(tokens.c.public_id == key.split("_")[1])
+            .where(sa.or_(tokens.c.revoked_at.is_(None), sa.not_(users.c.is_active)))
+        )
+        with self.server.engine.connect() as connection:
+            return connection.execute(found).first() is not None
 
     def new_key(self, days: int = 30) -> str:
         """A new access key, made in the browser: the one before it is dead."""
@@ -153,10 +166,10 @@ class People:
         """Had a session and a key before he was disabled here; Keycloak still knows him as enabled."""
         dave = Person("dave", self.server)
         dave.key()
-        users = UserStore(self.server.engine)
-        row = users.by_username(dave.email)
+        store = UserStore(self.server.engine)
+        row = store.by_username(dave.email)
         assert row is not None
-        users.disable(row.id, datetime.now(UTC))
+        store.disable(row.id, datetime.now(UTC))
         return dave
 
     def grant(self, giver: Person, to: Person, level: str, resource_type: str, resource_id: str) -> None:

@@ -95,7 +95,7 @@ def stopped(process: subprocess.Popen[str]) -> int:
     """Press Ctrl-C; the exit status."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
-    return process.wait(60)
+    return process.wait(150)
 
 
 def processes_that_mention(text: str) -> list[str]:
@@ -174,14 +174,14 @@ def test_a_port_that_is_taken_is_said_and_data_can_be_kept(tmp_path: Path) -> No
             assert f"Port {port} is taken." in started.text
             assert f":{port}/" not in started.address("MLflow")
             started.process.terminate()
-            assert started.process.wait(60) == 0
+            assert started.process.wait(150) == 0
     assert (tmp_path / "kept" / "mlflow.db").is_file()
     assert processes_that_mention(str(tmp_path)) == []
 
 
 @pytest.mark.parametrize("arguments", [("--host", "0.0.0.0"), ("--host", "192.0.2.1")], ids=["everybody", "a network"])
 def test_it_refuses_to_be_reached_from_elsewhere(arguments: tuple[str, ...]) -> None:
-    done = subprocess.run([str(DEMO), "demo", *arguments], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([str(DEMO), "demo", *arguments], capture_output=True, text=True, check=False, timeout=150)
     assert done.returncode == 1
     assert "listens on 127.0.0.1 only" in done.stderr
 
@@ -191,7 +191,7 @@ def test_a_keycloak_that_does_not_answer_is_a_sentence() -> None:
     address = f"http://127.0.0.1:{free_port()}/realms/none"
     done = subprocess.run(
         [str(DEMO), "demo", "--port", str(free_port()), "--keycloak-url", address],
-        capture_output=True, text=True, check=False, timeout=60, env=os.environ | client,
+        capture_output=True, text=True, check=False, timeout=150, env=os.environ | client,
     )  # fmt: skip
     assert done.returncode == 1
     assert f"No realm answers at {address}" in done.stderr
