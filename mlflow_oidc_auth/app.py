@@ -34,7 +34,13 @@ from mlflow_oidc_auth.bridge.ownership import Ownership
 from mlflow_oidc_auth.bridge.probes import Probes
 from mlflow_oidc_auth.bridge.routing import LiveRoutes
 from mlflow_oidc_auth.bridge.row_filter import RowFilter
-from mlflow_oidc_auth.bridge.server import mlflow_server, refuse_other_servers, static_prefix, use_shipped_catalogues
+from mlflow_oidc_auth.bridge.server import (
+    mlflow_server,
+    refuse_other_callback,
+    refuse_other_servers,
+    static_prefix,
+    use_shipped_catalogues,
+)
 from mlflow_oidc_auth.bridge.stores import build_stores, refuse_unserved_stores
 from mlflow_oidc_auth.credentials import Credentials
 from mlflow_oidc_auth.database.engine import build_engine
@@ -84,6 +90,7 @@ def _build(environ: MutableMapping[str, str]) -> ASGIApp:
     settings = read_settings(environ)
     _write_logs(settings.log_level)
     refuse_other_servers(environ)
+    refuse_other_callback(settings.oidc_redirect_uri, static_prefix(environ))
     use_shipped_catalogues(environ)
     engine = build_engine(refuse_unserved_stores(environ))
     build_stores()

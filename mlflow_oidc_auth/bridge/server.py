@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import flask
 from fastapi import FastAPI
@@ -36,6 +37,19 @@ def refuse_other_servers(environ: Mapping[str, str]) -> None:
         raise StartRefused(
             f"This server was started with {served_by}, which cannot serve MLflow's native routes behind the gate. "
             "Leave out --gunicorn-opts and --waitress-opts: uvicorn is the default."
+        )
+
+
+def refuse_other_callback(redirect_uri: str | None, prefix: str) -> None:
+    """The provider sends browsers to OIDC_REDIRECT_URI: our callback must be there.
+
+    Raises:
+        StartRefused: it is somewhere else.
+    """
+    if redirect_uri is not None and urlsplit(redirect_uri).path != f"{prefix}/callback":
+        raise StartRefused(
+            f"OIDC_REDIRECT_URI does not end in {prefix}/callback, which is where this server answers. "
+            "Change it (at the provider too), or --static-prefix."
         )
 
 

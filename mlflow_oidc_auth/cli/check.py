@@ -94,14 +94,20 @@ def _of_provider(settings: Settings) -> Iterator[Finding]:
     from mlflow_oidc_auth.login.failures import ProviderDown
     from mlflow_oidc_auth.login.provider import Provider
 
+    provider = Provider(settings)
     try:
-        metadata = Provider(settings).check()
+        metadata = provider.check()
     except ProviderDown as failure:
         yield Finding(
             "provider", MEND, f"{failure.detail}; see OIDC_DISCOVERY_URL, and whether it is reached from here"
         )
         return
     yield Finding("provider", OK, f"issuer {metadata.issuer}")
+    try:
+        provider.check_client(settings.oidc_redirect_uri or "http://127.0.0.1/callback")
+        yield Finding("provider", OK, f"it takes the client {settings.oidc_client_id} and its secret")
+    except ProviderDown as failure:
+        yield Finding("provider", MEND, failure.detail)
     if settings.oidc_redirect_uri is None:
         yield Finding(
             "provider", NOTE, "OIDC_REDIRECT_URI is not set: register each address of this server's /callback"

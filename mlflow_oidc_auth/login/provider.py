@@ -9,6 +9,7 @@ only of an id_token that passed every check, and must log neither code nor token
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from mlflow_oidc_auth.login.id_token import (
 )
 from mlflow_oidc_auth.login.keys import SigningKeys
 from mlflow_oidc_auth.login.logout_token import LOGOUT_TYPE, LogoutNotice, check_logout_token
+from mlflow_oidc_auth.login.secrets import new_secret
 from mlflow_oidc_auth.login.wire import ProviderWire
 
 logger = logging.getLogger(__name__)
@@ -178,6 +180,16 @@ class Provider:
             ProviderDown: with the cause in its detail.
         """
         return self._discovery.metadata()
+
+    def check_client(self, redirect_uri: str) -> None:
+        """Whether the provider takes our client id and secret: it is asked to redeem a code that never was.
+
+        Raises:
+            ProviderDown: it does not, or does not answer; the cause is in its detail.
+        """
+        made_up = LoginAttempt(new_secret(), new_secret(), return_to="")
+        with contextlib.suppress(LoginFailed):  # invalid_grant: it knows the client, and not the code
+            self._fetch_token(self._discovery.metadata(), new_secret(), made_up, redirect_uri)
 
     def origins(self) -> tuple[str, ...]:
         """The origins a browser is sent to, as far as they are known without asking."""

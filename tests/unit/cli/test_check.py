@@ -57,7 +57,8 @@ def test_where_all_is_well_it_says_so_without_a_secret(shell: Shell, provider: F
     assert lines(result, "settings")[0].startswith("ok")
     assert f"schema {head()}" in lines(result, "database")[0]
     assert f"issuer {provider.issuer}" in lines(result, "provider")[0]
-    assert "http://127.0.0.1:5000/mlflow/callback" in lines(result, "provider")[1]
+    assert "takes the client mlflow" in lines(result, "provider")[1]
+    assert "http://127.0.0.1:5000/mlflow/callback" in lines(result, "provider")[2]
     assert CLIENT_SECRET not in result.output
     assert KEY not in result.output
 
@@ -65,6 +66,15 @@ def test_where_all_is_well_it_says_so_without_a_secret(shell: Shell, provider: F
 def test_a_real_keycloak_is_found(databases: Databases, keycloak: Keycloak) -> None:
     result = check(databases.migrated("sqlite"), **keycloak.environment(), SECRET_KEY=KEY)
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("wrong", ["OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"])
+def test_a_client_that_keycloak_does_not_take_is_found(databases: Databases, keycloak: Keycloak, wrong: str) -> None:
+    settings = {**keycloak.environment(), "SECRET_KEY": KEY, wrong: "not-this-one"}
+    result = check(databases.migrated("sqlite"), **settings)
+    assert result.exit_code == 1
+    assert "OIDC_CLIENT_SECRET right?" in lines(result, "provider")[1]
+    assert "not-this-one" not in result.output
 
 
 def test_everything_to_mend_is_on_one_page() -> None:
