@@ -91,7 +91,9 @@ class Person:
     def ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
         """One request with e-mail and key; `path` is below the static prefix. Redirects are shown, not followed."""
         address = f"{self.server.url}/{path.removeprefix('/')}"
-        arguments = {"auth": (self.email, self.key()), "allow_redirects": False, "timeout": TIMEOUT} | arguments
+        if "auth" not in arguments:
+            arguments["auth"] = (self.email, self.key())
+        arguments = {"allow_redirects": False, "timeout": TIMEOUT} | arguments
         return requests.request(method, address, **arguments)
 
     def api(self, method: str, path: str, **arguments: Any) -> requests.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -32,7 +33,7 @@ def plugged(keycloak: Keycloak) -> Iterator[tuple[People, Databases]]:
 def test_the_database_goes_and_comes_back(plugged: tuple[People, Databases]) -> None:
     people, databases = plugged
     alice, url = people.alice, people.server.url
-    listing = {"params": {"max_results": 1}}
+    listing: dict[str, Any] = {"params": {"max_results": 1}, "auth": (alice.email, alice.key())}
     assert alice.api("GET", "2.0/mlflow/experiments/search", **listing).status_code == 200
     cookies = dict(alice.browser.cookies)
     databases.stop_postgres()

@@ -25,12 +25,13 @@ class StatementLog:
 
     def __init__(self, databases: Databases, people: People) -> None:
         self._databases, self.people = databases, people
+        self._auth = (people.alice.email, people.alice.key())  # looked up here, or it would be counted
         self._name = str(sa.make_url(people.server.database).database)
 
     def of(self, method: str, path: str, **arguments: Any) -> tuple[int, list[str]]:
         """The status of a request of alice, and the statements it cost, in order."""
         before = len(self._databases.postgres_log())
-        answer = self.people.alice.api(method, path, **arguments)
+        answer = self.people.alice.api(method, path, **{"auth": self._auth, **arguments})
         # A statement of several lines goes on with a tab.
         entries = self._databases.postgres_log()[before:].replace("\n\t", " ").splitlines()
         return answer.status_code, [text for entry in entries if (text := self._statement(entry))]
