@@ -73,6 +73,7 @@ class Keycloak:
         self._port, self._management_port = port or free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ("", 0.0)
+        self._bases: tuple[str, ...] = ()
 
     # Life.
 
@@ -132,11 +133,15 @@ class Keycloak:
     # What an admin does.
 
     def register(self, *bases: str) -> None:
-        """Make servers at these addresses (with their static prefix) the client's; the first hears of logouts."""
+        """Make servers at these addresses (with their static prefix) the client's; the first hears of logouts.
+
+        Those of earlier calls stay, since several tests share this Keycloak.
+        """
         found = self._admin("GET", f"/clients?clientId={CLIENT_ID}").json()[0]
         bases = tuple(base.rstrip("/") for base in bases)
-        found["redirectUris"] = [f"{base}/callback" for base in bases]
-        found["attributes"]["post.logout.redirect.uris"] = "##".join(f"{base}/*" for base in bases)
+        self._bases = tuple(dict.fromkeys((*bases, *self._bases)))
+        found["redirectUris"] = [f"{base}/callback" for base in self._bases]
+        found["attributes"]["post.logout.redirect.uris"] = "##".join(f"{base}/*" for base in self._bases)
         found["attributes"]["backchannel.logout.url"] = f"{bases[0]}/backchannel-logout"
         self._admin("PUT", f"/clients/{found['id']}", json=found)
 

@@ -126,8 +126,8 @@ def _temporary(stack: ExitStack) -> Path:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """A closed terminal and a `kill` end the demo as Ctrl-C does."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    """A closed terminal and a `kill` end the demo as Ctrl-C does; so does that, where a shell had it ignored."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
