@@ -139,7 +139,7 @@ class Keycloak:
         """
         found = self._admin("GET", f"/clients?clientId={CLIENT_ID}").json()[0]
         bases = tuple(base.rstrip("/") for base in bases)
-        self._bases = tuple(dict.fromkeys((*bases, *self._bases)))
+        self._bases = tuple(dict.fromkeys((*bases, *self._bases)))[:80]  # Keycloak bounds the attribute
         found["redirectUris"] = [f"{base}/callback" for base in self._bases]
         found["attributes"]["post.logout.redirect.uris"] = "##".join(f"{base}/*" for base in self._bases)
         found["attributes"]["backchannel.logout.url"] = f"{bases[0]}/backchannel-logout"
