@@ -48,7 +48,6 @@ from mlflow_oidc_auth.database.migrate import migrate
 from mlflow_oidc_auth.errors import StartRefused
 from mlflow_oidc_auth.gate import Gate
 from mlflow_oidc_auth.grants.listing import GrantListing
-from mlflow_oidc_auth.grants.pages import permissions_pages
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.web import grants_api
 from mlflow_oidc_auth.login.attempts import LoginAttempts
@@ -57,10 +56,10 @@ from mlflow_oidc_auth.login.sessions import SessionStore
 from mlflow_oidc_auth.login.web import login_pages
 from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.table import TABLE
+from mlflow_oidc_auth.pages.permissions import permissions_pages
 from mlflow_oidc_auth.permissions.creating import CreatePolicy
 from mlflow_oidc_auth.permissions.resolver import Resolver
 from mlflow_oidc_auth.settings import Settings, read_settings
-from mlflow_oidc_auth.tokens import rules as token_rules
 from mlflow_oidc_auth.tokens.store import TokenStore
 from mlflow_oidc_auth.tokens.web import token_api
 from mlflow_oidc_auth.web.addresses import origin_of
@@ -219,7 +218,6 @@ def _blueprints(parts: _Parts) -> Iterator[flask.Blueprint]:
     yield permissions_pages(
         pages=parts.pages,
         tokens=parts.tokens,
-        rule=token_rules,
         grants=parts.grants,
         groups=parts.groups,
         names=lookup.names,

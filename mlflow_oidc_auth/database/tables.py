@@ -84,6 +84,7 @@ groups = sa.Table(
     sa.Column("source", exact(16), nullable=False),  # "provider" (from the claims) or "team" (made by admins)
     sa.Column("name", exact(NAME_LENGTH), nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("description", sa.String(1024), nullable=False, server_default=""),  # of a team
     sa.CheckConstraint("source IN ('provider', 'team')", name="source"),
     sa.UniqueConstraint("source", "name"),
     sqlite_autoincrement=True,  # an id is never given twice
@@ -146,6 +147,26 @@ pattern_grants = sa.Table(
     sa.UniqueConstraint("group_id", "kind", "workspace", "prefix"),
 )
 
+access_requests = sa.Table(
+    "oidc_auth_access_requests",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("user_id", sa.ForeignKey("oidc_auth_users.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("kind", exact(32), nullable=False),  # "experiment", or "registered_model" for models and prompts
+    sa.Column("asked_for", exact(NAME_LENGTH), nullable=False),  # the name or id, as the person wrote it
+    sa.Column("experiment_id", sa.Integer, index=True),  # what it led to when it was asked; both empty: to nothing
+    sa.Column("name", exact(NAME_LENGTH), index=True),
+    sa.Column("level", sa.SmallInteger, nullable=False),
+    sa.Column("reason", sa.String(1024), nullable=False, server_default=""),
+    sa.Column("asked_at", Instant, nullable=False),
+    sa.Column("state", exact(16), nullable=False),  # "open", "granted", "declined" or "withdrawn"
+    sa.Column("decided_by", exact(NAME_LENGTH)),
+    sa.Column("decided_at", Instant),
+    sa.CheckConstraint("kind IN ('experiment', 'registered_model')", name="kind"),
+    sa.CheckConstraint("state IN ('open', 'granted', 'declined', 'withdrawn')", name="state"),
+    sqlite_autoincrement=True,  # an id is never given twice
+)
+
 tokens = sa.Table(
     "oidc_auth_tokens",
     metadata,
@@ -158,6 +179,8 @@ tokens = sa.Table(
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("last_used_at", Instant),
     sa.Column("revoked_at", Instant),
+    sa.Column("name", sa.String(64), nullable=False, server_default=""),  # what it is for, where a user may have many
+    sa.Column("replaced_at", Instant),  # since then a newer key stands in its place, and it ends early
     sqlite_autoincrement=True,  # an id is never given twice
 )
 

@@ -8,9 +8,11 @@ no database stores (NUL, half of a character pair) is refused here, so that it c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import flask
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from mlflow_oidc_auth.errors import BadRequest
@@ -20,6 +22,101 @@ LARGEST_BODY = 64 * 1024
 """In bytes; our requests are a few hundred."""
 
 LONGEST_TEXT = 1024
+
+
+class Body(BaseModel):
+    """What a request's JSON object holds: these fields, of these types, and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Query(BaseModel):
+    """What a request's query holds: these parameters, each sent once. Others are ignored, as MLflow does."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+def _said(text: str) -> str:
+    """Text that says something, and that every database stores."""
+    if not text.strip():
+        raise ValueError("is empty.")
+    if not storable(text):
+        raise ValueError("holds a NUL or half of a character pair; leave it out.")
+    return text
+
+
+def _plain_digits(value: object) -> object:
+    """Python takes `1_0` and `３` for numbers too; no database does."""
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit()) or len(value) > 18:
+            raise ValueError(f"must be a whole number; {quoted(value)} is none.")
+        return int(value)
+    return value
+
+
+Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), AfterValidator(_said)]
+"""Text that is not empty. A validator of a field's own raises ValueError with the end of a sentence that begins
+with the field's name."""
+
+Number = Annotated[int, BeforeValidator(_plain_digits)]
+"""A whole number from 0, in plain digits where it is sent as text."""
+
+_Body = TypeVar("_Body", bound=Body)
+_Query = TypeVar("_Query", bound=Query)
+
+
+def read_body(model: type[_Body]) -> _Body:
+    """The running request's JSON object.
+
+    Raises:
+        BadRequest: the body is no such object; the sentence names the field.
+    """
+    try:
+        return model.model_validate(_object(_raw_body()))
+    except ValidationError as error:
+        raise BadRequest(_sentence(error.errors(include_url=False)[0], "field", model)) from None
+
+
+def read_query(model: type[_Query]) -> _Query:
+    """The running request's query.
+
+    Raises:
+        BadRequest: a parameter is missing, sent twice, or not what it must be; the sentence names it.
+    """
+    args = flask.request.args
+    sent = {name: _only(name, args.getlist(name)) for name in model.model_fields if name in args}
+    try:
+        return model.model_validate(sent)
+    except ValidationError as error:
+        raise BadRequest(_sentence(error.errors(include_url=False)[0], "parameter", model)) from None
+
+
+_WRONG_TYPES = {
+    "string_type": "must be text.",
+    "int_type": "must be a whole number.",
+    "bool_type": "must be true or false.",
+    "list_type": "must be a list.",
+    "dict_type": "must be an object.",
+    "model_type": "must be an object.",
+}
+
+
+def _sentence(error: ErrorDetails, noun: str, model: type[BaseModel]) -> str:
+    """What pydantic found, as a sentence for a person."""
+    name = ".".join(str(part) for part in error["loc"])
+    match error["type"]:
+        case "missing":
+            return f"The {noun} '{name}' is missing."
+        case "extra_forbidden":
+            return f"This request does not know the field {quoted(name)}; send {', '.join(model.model_fields)}."
+        case "string_too_long":
+            return f"'{name}' is longer than {error['ctx']['max_length']} characters."
+        case "value_error":
+            return f"'{name}' {error['ctx']['error']}" if name else str(error["ctx"]["error"])
+        case other if other in _WRONG_TYPES:
+            return f"'{name}' {_WRONG_TYPES[other]}"
+    said = error["msg"][:1].lower() + error["msg"][1:]
+    return f"'{name}' is not what it must be: {said}."
 
 
 def body_texts(*fields: str) -> dict[str, str]:

@@ -26,14 +26,13 @@ from mlflow_oidc_auth.accounts.users import User, UserStore
 from mlflow_oidc_auth.accounts.web import accounts_api
 from mlflow_oidc_auth.database.tables import experiment_grants, named_grants, sessions
 from mlflow_oidc_auth.errors import Refusal, Unauthenticated
-from mlflow_oidc_auth.grants.pages import permissions_pages
 from mlflow_oidc_auth.grants.store import GrantStore, Named
 from mlflow_oidc_auth.login.attempts import LoginAttempts
 from mlflow_oidc_auth.login.claims import Profile
 from mlflow_oidc_auth.login.provider import Provider
 from mlflow_oidc_auth.login.sessions import SessionStore
 from mlflow_oidc_auth.login.web import login_pages
-from mlflow_oidc_auth.tokens import rules
+from mlflow_oidc_auth.pages.permissions import permissions_pages
 from mlflow_oidc_auth.tokens.store import TokenStore
 from mlflow_oidc_auth.tokens.web import token_api
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
@@ -142,7 +141,6 @@ class PagesSite:
             permissions_pages(
                 pages=self.pages,
                 tokens=self.tokens,
-                rule=rules,
                 grants=self.grants,
                 groups=groups,
                 names=self._names,

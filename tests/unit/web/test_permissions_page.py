@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.database.tables import groups, memberships, named_grants
-from mlflow_oidc_auth.grants.pages import PAGE_SIZE
 from mlflow_oidc_auth.grants.store import Named
+from mlflow_oidc_auth.pages.permissions import PAGE_SIZE
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
 from tests.browser.pages_site import PagesSite, Settings
 from tests.login.site import SESSION

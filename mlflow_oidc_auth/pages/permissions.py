@@ -3,27 +3,27 @@
 SECURITY: a new key is in one answer, once: the answer to the form that made it. It is in no address, no title
 and no redirect, and nothing stores the page. The gate lets in browser sessions only (`InBrowser`), and form
 posts that come from our own pages only.
-
-The rule for expiry dates and the store of access keys belong to `tokens/`; they come in as arguments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import quote
 
 import flask
-from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth.accounts.groups import GroupStore
-from mlflow_oidc_auth.errors import BadRequest, NotFound, TooLarge
+from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.store import GrantStore, Held, Named
+from mlflow_oidc_auth.tokens.rules import expiry, expiry_dates
+from mlflow_oidc_auth.tokens.store import TokenRow, TokenStore
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
 from mlflow_oidc_auth.web.addresses import origin_of, own_address
+from mlflow_oidc_auth.web.forms import form_fields, page_number
 from mlflow_oidc_auth.web.json_api import asker
 from mlflow_oidc_auth.web.moments import ago, ahead
 from mlflow_oidc_auth.web.page import Pages, static_file
@@ -32,8 +32,6 @@ from mlflow_oidc_auth.web.recipes import recipes
 PAGE_SIZE = 50
 _PRESETS = (7, 30, 90, 365)
 _WARN = timedelta(days=14)
-_LARGEST_FORM = 16 * 1024
-_LAST_PAGE = 1_000_000
 
 _NOTICES = {
     "revoked": "Your access key is revoked. What still uses it is refused from now on.",
@@ -61,54 +59,10 @@ class PermissionsSettings(Protocol):
     def default_mlflow_permission(self) -> Level: ...
 
 
-class PlainKey(Protocol):
-    """A new key (`tokens/format.py`)."""
-
-    def reveal(self) -> str:
-        """The key itself."""
-
-
-class Key(Protocol):
-    """An access key as its user sees it (`tokens/store.py`)."""
-
-    @property
-    def public_id(self) -> str: ...
-    @property
-    def created_at(self) -> datetime: ...
-    @property
-    def expires_at(self) -> datetime: ...
-    @property
-    def last_used_at(self) -> datetime | None: ...
-
-
-class KeyStore(Protocol):
-    """All access keys (`tokens/store.py`)."""
-
-    def create(self, user_id: int, expires_at: datetime, *, by: str, now: datetime) -> tuple[PlainKey, Key]:
-        """Make a key; the oldest beyond the limit are revoked."""
-
-    def active_of(self, user_id: int, now: datetime) -> Sequence[Key]:
-        """The keys of a user that work, the newest first."""
-
-    def revoke(self, user_id: int, public_id: str, by: str, now: datetime) -> None:
-        """End one active key of a user; `NotFound` if there is none."""
-
-
-class ExpiryRule(Protocol):
-    """Until when a key may live (the module `tokens/rules.py`)."""
-
-    def expiry(self, text: str, now: datetime, max_days: int) -> datetime | str:
-        """The moment a key ends for a date, or the sentence that says what is wrong with it."""
-
-    def expiry_dates(self, now: datetime, max_days: int) -> tuple[date, date]:
-        """The first and the last date that may be chosen."""
-
-
 def permissions_pages(
     *,
     pages: Pages,
-    tokens: KeyStore,
-    rule: ExpiryRule,
+    tokens: TokenStore,
     grants: GrantStore,
     groups: GroupStore,
     names: Names,
@@ -117,7 +71,7 @@ def permissions_pages(
     clock: Callable[[], datetime],
 ) -> flask.Blueprint:
     """The blueprint; register it under `static_prefix` (empty, or `/path`)."""
-    parts = _Parts(pages, tokens, rule, grants, groups, names, settings, static_prefix.rstrip("/"), clock)
+    parts = _Parts(pages, tokens, grants, groups, names, settings, static_prefix.rstrip("/"), clock)
     ours = _PermissionsPages(parts)
     blueprint = flask.Blueprint("oidc_auth_permissions", __name__)
     blueprint.add_url_rule("/permissions", "permissions", ours.permissions, methods=["GET"])
@@ -132,8 +86,7 @@ def permissions_pages(
 @dataclass(frozen=True, slots=True)
 class _Parts:
     pages: Pages
-    tokens: KeyStore
-    rule: ExpiryRule
+    tokens: TokenStore
     grants: GrantStore
     groups: GroupStore
     names: Names
@@ -167,8 +120,8 @@ class _PermissionsPages:
     def create(self) -> Response:
         """Make a key and show it, once; or the page again, with what is wrong with the form."""
         me, now, max_days = asker(), self._parts.clock(), self._parts.settings.max_token_days
-        choice = _chosen(_form("lifetime", "expires_at"), _presets(max_days), now)
-        expires_at = choice.wrong or self._parts.rule.expiry(choice.expires_at, now, max_days)
+        choice = _chosen(form_fields("lifetime", "expires_at"), _presets(max_days), now)
+        expires_at = choice.wrong or expiry(choice.expires_at, now, max_days)
         if isinstance(expires_at, str):
             field = choice.wrong_field or "expires_at"
             answer = self._page(_Choice(choice.lifetime, choice.expires_at, expires_at, field))
@@ -176,7 +129,7 @@ class _PermissionsPages:
             return answer
         key, row = self._parts.tokens.create(me.user_id, expires_at, by=me.username, now=now)
         return self._parts.pages.render(
-            "grants/key.html",
+            "permissions/key.html",
             key=key.reveal(),
             key_id=row.public_id,
             expires_at=row.expires_at,
@@ -187,17 +140,17 @@ class _PermissionsPages:
         """End the key that the form names: the one the person saw, not one made since."""
         me = asker()
         try:
-            self._parts.tokens.revoke(me.user_id, _form("key")["key"], me.username, self._parts.clock())
+            self._parts.tokens.revoke(me.user_id, form_fields("key")["key"], me.username, self._parts.clock())
         except NotFound:
             return self._go("gone")
         return self._go("revoked")
 
     def _page(self, choice: _Choice) -> flask.Response:
         me, now, settings = asker(), self._parts.clock(), self._parts.settings
-        first, last = self._parts.rule.expiry_dates(now, settings.max_token_days)
+        first, last = expiry_dates(now, settings.max_token_days)
         keys = [_shown_key(key, now) for key in self._parts.tokens.active_of(me.user_id, now)]
         return self._parts.pages.render(
-            "grants/permissions.html",
+            "permissions/permissions.html",
             notice=_NOTICES.get(flask.request.args.get("notice", "")),
             groups=self._parts.groups.of_user(me.user_id),
             keys=keys,
@@ -213,11 +166,11 @@ class _PermissionsPages:
 
     def _end_of(self, days: int, now: datetime) -> datetime | str:
         """When a key ends that is made now for so many days."""
-        return self._parts.rule.expiry(_ahead(days, now), now, self._parts.settings.max_token_days)
+        return expiry(_ahead(days, now), now, self._parts.settings.max_token_days)
 
     def _held(self, me: Identity, now: datetime) -> dict[str, Any]:
         """One page of what somebody owns or was given, and where among the pages it is."""
-        number = _page_number()
+        number = page_number()
         held, total = self._parts.grants.owned_and_shared(
             me.user_id, me.group_ids, (number - 1) * PAGE_SIZE, PAGE_SIZE, now
         )
@@ -238,24 +191,6 @@ class _PermissionsPages:
         return answer
 
 
-def _form(*fields: str) -> dict[str, str]:
-    """These fields of the form; one that was not sent is empty.
-
-    Raises:
-        BadRequest: a field is there twice.
-        TooLarge: no browser sends that much for our forms.
-    """
-    flask.request.max_content_length = _LARGEST_FORM
-    try:
-        form = flask.request.form
-    except RequestEntityTooLarge:
-        raise TooLarge("This form is larger than any of ours.") from None
-    for field in fields:
-        if len(form.getlist(field)) > 1:
-            raise BadRequest(f"The form holds '{field}' twice.")
-    return {field: form.get(field, "") for field in fields}
-
-
 def _chosen(form: Mapping[str, str], presets: Collection[int], now: datetime) -> _Choice:
     """What was chosen, as a date. A date without a choice of it counts; a chosen number of days goes before it."""
     lifetime, expires_at = form["lifetime"], form["expires_at"]
@@ -271,20 +206,7 @@ def _presets(max_days: int) -> tuple[int, ...]:
     return (*(days for days in _PRESETS if days < max_days), max_days)
 
 
-def _page_number() -> int:
-    """The page of the list that is asked for.
-
-    Raises:
-        BadRequest: it is no number of a page.
-    """
-    text = flask.request.args.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 7 else 0
-    if not 1 <= number <= _LAST_PAGE:
-        raise BadRequest("'page' must be a number from 1. Open the Permissions page without it.")
-    return number
-
-
-def _shown_key(key: Key, now: datetime) -> dict[str, Any]:
+def _shown_key(key: TokenRow, now: datetime) -> dict[str, Any]:
     """A key as the page tells it."""
     return {
         "id": key.public_id,

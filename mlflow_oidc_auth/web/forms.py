@@ -1,0 +1,44 @@
+"""What a browser sends to our pages: the fields of a form, and which page of a list is asked for."""
+
+from __future__ import annotations
+
+import flask
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from mlflow_oidc_auth.errors import BadRequest, TooLarge
+
+LARGEST_FORM = 16 * 1024
+"""In bytes; ours are a few hundred."""
+
+_LAST_PAGE = 1_000_000
+
+
+def form_fields(*fields: str) -> dict[str, str]:
+    """These fields of the form; one that was not sent is empty.
+
+    Raises:
+        BadRequest: a field is there twice.
+        TooLarge: no browser sends that much for our forms.
+    """
+    flask.request.max_content_length = LARGEST_FORM
+    try:
+        form = flask.request.form
+    except RequestEntityTooLarge:
+        raise TooLarge("This form is larger than any of ours.") from None
+    for field in fields:
+        if len(form.getlist(field)) > 1:
+            raise BadRequest(f"The form holds '{field}' twice.")
+    return {field: form.get(field, "") for field in fields}
+
+
+def page_number() -> int:
+    """The page of the list that is asked for, from 1.
+
+    Raises:
+        BadRequest: it is no number of a page.
+    """
+    text = flask.request.args.get("page", "1")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 7 else 0
+    if not 1 <= number <= _LAST_PAGE:
+        raise BadRequest("'page' must be a number from 1. Open this page without it.")
+    return number
