@@ -13,8 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
 
 import flask
@@ -56,6 +55,7 @@ from mlflow_oidc_auth.login.sessions import SessionStore
 from mlflow_oidc_auth.login.web import login_pages
 from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.table import TABLE
+from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.pages.permissions import permissions_pages
 from mlflow_oidc_auth.permissions.creating import CreatePolicy
 from mlflow_oidc_auth.permissions.resolver import Resolver
@@ -96,7 +96,7 @@ def _build(environ: MutableMapping[str, str]) -> ASGIApp:
     migrate(engine)
     RowFilter(Resolver(engine, settings.default_mlflow_permission)).attach()
     Ownership().attach()
-    return _serve(_Parts.of(engine, settings, static_prefix(environ)))
+    return _serve(join(engine, settings, static_prefix(environ)))
 
 
 def _write_logs(level: str) -> None:
@@ -119,52 +119,46 @@ def _without_query(record: logging.LogRecord) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What more than one part is made of."""
-
-    engine: sa.Engine
-    settings: Settings
-    prefix: str
-    pages: Pages
-    users: UserStore
-    groups: GroupStore
-    sessions: SessionStore
-    tokens: TokenStore
-    grants: GrantStore
-    judge: Judge
-
-    @classmethod
-    def of(cls, engine: sa.Engine, settings: Settings, prefix: str) -> _Parts:
-        default = settings.default_mlflow_permission
-        login_age = timedelta(days=settings.max_login_age_days) if settings.max_login_age_days else None
-        return cls(
-            engine=engine,
-            settings=settings,
-            prefix=prefix,
-            pages=Pages(static_prefix=prefix),
-            users=UserStore(engine),
-            groups=GroupStore(engine),
-            sessions=SessionStore(
-                engine,
-                settings.secret_key.get_secret_value(),
-                idle=timedelta(seconds=settings.session_idle_seconds),
-                absolute=timedelta(seconds=settings.session_cookie_max_age_seconds),
-            ),
-            tokens=TokenStore(engine, settings.max_tokens_per_user, login_age),
-            grants=GrantStore(engine, default),
-            judge=Judge(engine, default),
-        )
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
-def _serve(parts: _Parts) -> ASGIApp:
+def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[], datetime] = _now) -> Parts:
+    """One of each store, on our engine."""
+    default = settings.default_mlflow_permission
+    login_age = timedelta(days=settings.max_login_age_days) if settings.max_login_age_days else None
+    return Parts(
+        engine=engine,
+        settings=settings,
+        prefix=prefix,
+        clock=clock,
+        pages=Pages(static_prefix=prefix),
+        users=UserStore(engine),
+        groups=GroupStore(engine),
+        sessions=SessionStore(
+            engine,
+            settings.secret_key.get_secret_value(),
+            idle=timedelta(seconds=settings.session_idle_seconds),
+            absolute=timedelta(seconds=settings.session_cookie_max_age_seconds),
+        ),
+        tokens=TokenStore(engine, settings.max_tokens_per_user, login_age),
+        grants=GrantStore(engine, default),
+        listing=GrantListing(engine),
+        resources=ResourceLookup(engine),
+        judge=Judge(engine, default),
+    )
+
+
+def _serve(parts: Parts) -> ASGIApp:
     """MLflow's applications with our pages on them, and the gate in front."""
     settings, server = parts.settings, mlflow_server()
-    gate = Gate(parts.judge, CreatePolicy(settings.restrict_resource_creation))
+    gate = Gate(
+        Judge(parts.engine, settings.default_mlflow_permission), CreatePolicy(settings.restrict_resource_creation)
+    )
     answers = Answers(parts.pages, parts.prefix)
     menu = menu_tag(parts.prefix) if settings.extend_mlflow_menu else ""
     FlaskSide(gate, answers, menu).attach(server.flask_app)
-    for blueprint in _blueprints(parts):
+    for blueprint in blueprints(parts):
         server.flask_app.register_blueprint(blueprint, url_prefix=parts.prefix or None)
     routes = LiveRoutes(server.fastapi_app, server.flask_app, parts.prefix, (*TABLE, *OURS))
     for served in routes.unlisted():
@@ -190,10 +184,9 @@ def _behind_proxies(server: ASGIApp, settings: Settings) -> ASGIApp:
     return ProxyHeadersMiddleware(server, trusted_hosts=networks)  # type: ignore[arg-type,return-value]
 
 
-def _blueprints(parts: _Parts) -> Iterator[flask.Blueprint]:
-    """Our pages and JSON."""
-    settings = parts.settings
-    lookup = ResourceLookup(parts.engine)
+def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
+    """Our pages and JSON; register each under the static prefix."""
+    settings, clock = parts.settings, parts.clock
     yield login_pages(
         provider=Provider(settings),
         sessions=parts.sessions,
@@ -202,30 +195,17 @@ def _blueprints(parts: _Parts) -> Iterator[flask.Blueprint]:
         settings=settings,
         pages=parts.pages,
         static_prefix=parts.prefix,
-        clock=_now,
+        clock=clock,
     )
-    yield token_api(store=parts.tokens, max_days=settings.max_token_days, clock=_now)
+    yield token_api(store=parts.tokens, max_days=settings.max_token_days, clock=clock)
     yield accounts_api(users=parts.users, groups=parts.groups)
     yield grants_api(
         grants=parts.grants,
-        listing=GrantListing(parts.engine),
+        listing=parts.listing,
         users=parts.users,
         groups=parts.groups,
-        resources=lookup,
+        resources=parts.resources,
         judge=parts.judge,
-        clock=_now,
+        clock=clock,
     )
-    yield permissions_pages(
-        pages=parts.pages,
-        tokens=parts.tokens,
-        grants=parts.grants,
-        groups=parts.groups,
-        names=lookup.names,
-        settings=settings,
-        clock=_now,
-        static_prefix=parts.prefix,
-    )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    yield permissions_pages(parts)

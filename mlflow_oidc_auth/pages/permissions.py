@@ -7,26 +7,25 @@ posts that come from our own pages only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 import flask
 from werkzeug.wrappers import Response
 
-from mlflow_oidc_auth.accounts.groups import GroupStore
 from mlflow_oidc_auth.errors import NotFound
-from mlflow_oidc_auth.grants.store import GrantStore, Held, Named
+from mlflow_oidc_auth.grants.store import Held, Named
+from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.tokens.rules import expiry, expiry_dates
-from mlflow_oidc_auth.tokens.store import TokenRow, TokenStore
-from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
-from mlflow_oidc_auth.web.addresses import origin_of, own_address
+from mlflow_oidc_auth.tokens.store import TokenRow
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Rung
 from mlflow_oidc_auth.web.forms import form_fields, page_number
 from mlflow_oidc_auth.web.json_api import asker
 from mlflow_oidc_auth.web.moments import ago, ahead
-from mlflow_oidc_auth.web.page import Pages, static_file
+from mlflow_oidc_auth.web.page import static_file
 from mlflow_oidc_auth.web.recipes import recipes
 
 PAGE_SIZE = 50
@@ -42,36 +41,8 @@ _ADDRESSES = {Kind.EXPERIMENT: "experiments", Kind.REGISTERED_MODEL: "models", K
 _NOTHING_CHOSEN = "Choose how long the key is to live."
 
 
-Names = Callable[[Sequence[Resource]], Mapping[Resource, Named]]
-"""Names of resources; those that are gone are absent."""
-
-
-class PermissionsSettings(Protocol):
-    """The settings of the Permissions page."""
-
-    @property
-    def max_token_days(self) -> int: ...
-    @property
-    def max_tokens_per_user(self) -> int: ...
-    @property
-    def oidc_redirect_uri(self) -> str | None: ...
-    @property
-    def default_mlflow_permission(self) -> Level: ...
-
-
-def permissions_pages(
-    *,
-    pages: Pages,
-    tokens: TokenStore,
-    grants: GrantStore,
-    groups: GroupStore,
-    names: Names,
-    settings: PermissionsSettings,
-    static_prefix: str,
-    clock: Callable[[], datetime],
-) -> flask.Blueprint:
-    """The blueprint; register it under `static_prefix` (empty, or `/path`)."""
-    parts = _Parts(pages, tokens, grants, groups, names, settings, static_prefix.rstrip("/"), clock)
+def permissions_pages(parts: Parts) -> flask.Blueprint:
+    """The blueprint; register it under the static prefix."""
     ours = _PermissionsPages(parts)
     blueprint = flask.Blueprint("oidc_auth_permissions", __name__)
     blueprint.add_url_rule("/permissions", "permissions", ours.permissions, methods=["GET"])
@@ -81,18 +52,6 @@ def permissions_pages(
         blueprint.add_url_rule(f"/permissions/{path}", f"back_from_{path}", ours.back, methods=["GET"])
     blueprint.add_url_rule("/permissions/static/<path:filename>", "static_file", static_file, methods=["GET"])
     return blueprint
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    pages: Pages
-    tokens: TokenStore
-    grants: GrantStore
-    groups: GroupStore
-    names: Names
-    settings: PermissionsSettings
-    prefix: str
-    clock: Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +65,7 @@ class _Choice:
 
 
 class _PermissionsPages:
-    def __init__(self, parts: _Parts) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     def permissions(self) -> Response:
@@ -174,15 +133,12 @@ class _PermissionsPages:
         held, total = self._parts.grants.owned_and_shared(
             me.user_id, me.group_ids, (number - 1) * PAGE_SIZE, PAGE_SIZE, now
         )
-        names = self._parts.names([one.resource for one in held]) if held else {}
+        names = self._parts.resources.names([one.resource for one in held]) if held else {}
         rows = [_shown(one, names.get(one.resource), self._parts.prefix) for one in held]
         return {"held": rows, "total": total, "page": number, "last_page": max(1, -(-total // PAGE_SIZE))}
 
     def _address(self) -> str:
-        """The address of this server as clients are to name it."""
-        configured = self._parts.settings.oidc_redirect_uri
-        root = origin_of(configured) if configured else flask.request.host_url
-        return own_address(root, self._parts.prefix, "")
+        return self._parts.address(flask.request.host_url)
 
     def _go(self, notice: str = "") -> Response:
         query = f"?notice={notice}" if notice else ""

@@ -8,36 +8,32 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import flask
 import sqlalchemy as sa
+from mlflow.store.model_registry.dbmodels import models as _registry_models  # noqa: F401 - maps its classes
+from mlflow.store.tracking.dbmodels.models import Base
 from playwright.sync_api import Browser, BrowserContext, Page
 from werkzeug.serving import make_server
 
 from mlflow_oidc_auth import context
-from mlflow_oidc_auth.accounts.groups import GroupStore
-from mlflow_oidc_auth.accounts.users import User, UserStore
-from mlflow_oidc_auth.accounts.web import accounts_api
+from mlflow_oidc_auth.accounts.users import User
+from mlflow_oidc_auth.app import blueprints, join
+from mlflow_oidc_auth.bridge.resources import experiments, registered_model_tags, registered_models
 from mlflow_oidc_auth.database.tables import experiment_grants, named_grants, sessions
 from mlflow_oidc_auth.errors import Refusal, Unauthenticated
-from mlflow_oidc_auth.grants.store import GrantStore, Named
-from mlflow_oidc_auth.login.attempts import LoginAttempts
 from mlflow_oidc_auth.login.claims import Profile
-from mlflow_oidc_auth.login.provider import Provider
-from mlflow_oidc_auth.login.sessions import SessionStore
-from mlflow_oidc_auth.login.web import login_pages
-from mlflow_oidc_auth.pages.permissions import permissions_pages
-from mlflow_oidc_auth.tokens.store import TokenStore
-from mlflow_oidc_auth.tokens.web import token_api
-from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
-from mlflow_oidc_auth.web.page import Pages, menu_tag
-from tests.login import site as login_site
+from mlflow_oidc_auth.operations.table import PROMPT_TAG
+from mlflow_oidc_auth.settings import Settings
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level
+from mlflow_oidc_auth.web.page import menu_tag
+from tests.settings import SESSION
+from tests.settings import settings as usual_settings
 
 PREFIX = "/mlflow"
 CHROMIUM = "/usr/bin/chromium"
@@ -53,29 +49,20 @@ DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 SCREENSHOTS = Path(__file__).parents[2] / "test-output"
 
 
-@dataclass(frozen=True)
-class Settings(login_site.Settings):
-    """The settings of the login and of the Permissions page."""
-
-    max_token_days: int = 365
-    max_tokens_per_user: int = 1
-    default_mlflow_permission: Level = Level.NO_PERMISSIONS
-
-
 class PagesSite:
-    """A server of nothing but pages. `names` are MLflow's names of experiments, models and prompts."""
+    """A server of nothing but our pages and JSON, with what they read of MLflow's tables."""
 
     def __init__(self, engine: sa.Engine, settings: Settings | None = None, prefix: str = PREFIX) -> None:
-        self.engine, self.settings, self.prefix = engine, settings or Settings(), prefix
-        self.users, self.tokens, self.grants = UserStore(engine), TokenStore(engine), GrantStore(engine)
-        self.sessions = SessionStore(engine, login_site.SECRET_KEY, login_site.IDLE, login_site.ABSOLUTE)
-        self.names: dict[Resource, Named] = {}
-        self.pages = Pages(prefix)
+        self.engine, self.settings, self.prefix = engine, settings or usual_settings(), prefix
+        self.parts = join(engine, self.settings, prefix, self.now)
+        self.users, self.tokens, self.grants = self.parts.users, self.parts.tokens, self.parts.grants
+        self.sessions, self.pages = self.parts.sessions, self.parts.pages
+        Base.metadata.create_all(engine, tables=[experiments, registered_models, registered_model_tags])
         self.app = flask.Flask("pages_site")
         self.app.before_request(self._enter)
         self.app.teardown_request(lambda _: context.enter(None) and None)
         self.app.register_error_handler(Refusal, self._refused)
-        for blueprint in self._blueprints():
+        for blueprint in blueprints(self.parts):
             self.app.register_blueprint(blueprint, url_prefix=prefix or None)
         self.app.add_url_rule(f"{prefix}/", "mlflow", _mlflow_page, defaults={"prefix": prefix})
         self.app.add_url_rule(f"{prefix}/static-files/<path:filename>", "mlflow_files", _mlflow_file)
@@ -109,8 +96,25 @@ class PagesSite:
         values = {"user_id": user.id, "level": int(level), "granted_by": "test", "granted_at": self.now()} | on
         with self.engine.begin() as connection:
             connection.execute(table.insert().values(values))
-        held = Kind.REGISTERED_MODEL if kind.named else kind
-        self.names[Resource(held, key)] = Named(kind, name or key)
+        self.makes(kind, key, name or key)
+
+    def makes(self, kind: Kind, key: str, name: str = "", *, deleted: bool = False) -> None:
+        """Let MLflow know a resource, which nobody owns by this alone."""
+        with self.engine.begin() as connection:
+            if kind is Kind.EXPERIMENT:
+                stage = "deleted" if deleted else "active"
+                row = {"experiment_id": int(key), "name": name or key, "workspace": "default", "lifecycle_stage": stage}
+                _put(connection, experiments, row)
+                return
+            _put(connection, registered_models, {"name": key, "workspace": "default"})
+            if kind is Kind.PROMPT:
+                tag = {"workspace": "default", "name": key, "key": PROMPT_TAG, "value": "true"}
+                _put(connection, registered_model_tags, tag)
+
+    def purges(self, experiment_id: str) -> None:
+        """Let MLflow forget an experiment."""
+        with self.engine.begin() as connection:
+            connection.execute(experiments.delete().where(experiments.c.experiment_id == int(experiment_id)))
 
     @contextmanager
     def served(self) -> Iterator[str]:
@@ -124,36 +128,6 @@ class PagesSite:
             server.shutdown()
             server.server_close()
             thread.join(5)
-
-    def _blueprints(self) -> list[flask.Blueprint]:
-        groups, settings, clock = GroupStore(self.engine), self.settings, self.now
-        return [
-            login_pages(
-                provider=Provider(settings),
-                sessions=self.sessions,
-                attempts=LoginAttempts(self.engine),
-                users=self.users,
-                settings=settings,
-                pages=self.pages,
-                static_prefix=self.prefix,
-                clock=clock,
-            ),
-            permissions_pages(
-                pages=self.pages,
-                tokens=self.tokens,
-                grants=self.grants,
-                groups=groups,
-                names=self._names,
-                settings=settings,
-                static_prefix=self.prefix,
-                clock=clock,
-            ),
-            token_api(store=self.tokens, max_days=settings.max_token_days, clock=clock),
-            accounts_api(users=self.users, groups=groups),
-        ]
-
-    def _names(self, resources: Sequence[Resource]) -> Mapping[Resource, Named]:
-        return {resource: self.names[resource] for resource in resources if resource in self.names}
 
     def _enter(self) -> None:
         """Who asks, by the session cookie; nobody reaches what is not public."""
@@ -185,7 +159,7 @@ class Visitor:
         self.context: BrowserContext = browser.new_context(**options)
         if cookie is not None:
             host = {"domain": "127.0.0.1", "path": PREFIX}
-            self.context.add_cookies([{"name": login_site.SESSION, "value": cookie, **host}])  # type: ignore[typeddict-item]
+            self.context.add_cookies([{"name": SESSION, "value": cookie, **host}])  # type: ignore[typeddict-item]
         self.page: Page = self.context.new_page()
         self.troubles: list[str] = []
         self.page.on("console", lambda line: self._heard(line.type, line.text))
@@ -204,6 +178,13 @@ class Visitor:
     def _heard(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
             self.troubles.append(text)
+
+
+def _put(connection: sa.Connection, table: Any, row: dict[str, Any]) -> None:
+    """Make a row, in place of one that has its key."""
+    keys = [column == row[column.name] for column in table.primary_key]
+    connection.execute(table.delete().where(*keys))
+    connection.execute(table.insert().values(row))
 
 
 def _mlflow_build() -> Path:

@@ -17,9 +17,10 @@ from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.database.engine import build_engine
 from mlflow_oidc_auth.tokens.format import ParsedToken, parse
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level
-from tests.browser.pages_site import CHROMIUM, CHROMIUM_ARGS, DESKTOP, PHONE, PagesSite, Settings, Visitor
+from tests.browser.pages_site import CHROMIUM, CHROMIUM_ARGS, DESKTOP, PHONE, PagesSite, Visitor
 from tests.databases import Databases
 from tests.provider_faults import CLIENT_SECRET, FaultyProvider
+from tests.settings import settings
 
 KEY = re.compile(r"mlfpat_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]+")
 Visit = Callable[..., Visitor]
@@ -55,8 +56,8 @@ def provider() -> Iterator[FaultyProvider]:
 def site(engine: sa.Engine, provider: FaultyProvider) -> PagesSite:
     """The pages under /mlflow."""
     provider.reset()
-    settings = Settings(oidc_discovery_url=provider.discovery_url, oidc_client_secret=SecretStr(CLIENT_SECRET))
-    return PagesSite(engine, settings)
+    chosen = settings(oidc_discovery_url=provider.discovery_url, oidc_client_secret=SecretStr(CLIENT_SECRET))
+    return PagesSite(engine, chosen)
 
 
 @pytest.fixture

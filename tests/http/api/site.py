@@ -20,20 +20,15 @@ from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from mlflow_oidc_auth import context
-from mlflow_oidc_auth.accounts.groups import GroupStore
-from mlflow_oidc_auth.accounts.users import User, UserStore
-from mlflow_oidc_auth.accounts.web import accounts_api
-from mlflow_oidc_auth.bridge.judge import Judge
-from mlflow_oidc_auth.bridge.lookups import ResourceLookup
+from mlflow_oidc_auth.accounts.users import User
+from mlflow_oidc_auth.app import blueprints, join
 from mlflow_oidc_auth.bridge.resources import experiments, registered_model_tags, registered_models
 from mlflow_oidc_auth.database.tables import audit_records, experiment_grants, groups, named_grants, pattern_grants
 from mlflow_oidc_auth.errors import Refusal
-from mlflow_oidc_auth.grants.listing import GrantListing
-from mlflow_oidc_auth.grants.store import GrantStore
-from mlflow_oidc_auth.grants.web import grants_api
 from mlflow_oidc_auth.login.claims import Profile
 from mlflow_oidc_auth.operations.table import PROMPT_TAG
 from mlflow_oidc_auth.vocabulary import Credential, CredentialKind, Identity, Kind, Level
+from tests.settings import settings
 
 PREFIX = "/mlflow"
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -121,7 +116,8 @@ class Site:
 
     def __init__(self, engine: sa.Engine, default: Level = Level.NO_PERMISSIONS) -> None:
         self.engine = engine
-        self.users, self.groups, self.grants = UserStore(engine), GroupStore(engine), GrantStore(engine, default)
+        parts = join(engine, settings(default_mlflow_permission=default), PREFIX, lambda: NOW)
+        self.users, self.groups, self.grants = parts.users, parts.groups, parts.grants
         Base.metadata.create_all(engine, tables=[experiments, registered_models, registered_model_tags])
         self.people = {name: self._log_in(name) for name in GROUPS}
         self.users.disable(self.people["dave"].id, NOW)
@@ -130,7 +126,7 @@ class Site:
         self.app.before_request(self._identify)
         self.app.teardown_request(lambda _error: context.enter(None) and None)
         self.app.register_error_handler(Refusal, lambda refusal: (refusal.body(), refusal.status))
-        for blueprint in self._blueprints(default):
+        for blueprint in blueprints(parts):
             self.app.register_blueprint(blueprint, url_prefix=PREFIX)
 
     def person(self, name: str) -> Person:
@@ -231,17 +227,3 @@ class Site:
         ids = frozenset(group.id for group in self.groups.of_user(user.id))
         identity = Identity(user.id, user.username, user.display_name, user.is_admin, False, ids, credential)
         context.enter(context.Filtered(identity, "127.0.0.1"))
-
-    def _blueprints(self, default: Level) -> list[flask.Blueprint]:
-        return [
-            accounts_api(users=self.users, groups=self.groups),
-            grants_api(
-                grants=self.grants,
-                listing=GrantListing(self.engine),
-                users=self.users,
-                groups=self.groups,
-                resources=ResourceLookup(self.engine),
-                judge=Judge(self.engine, default),
-                clock=lambda: NOW,
-            ),
-        ]

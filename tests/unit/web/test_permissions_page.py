@@ -14,11 +14,10 @@ from werkzeug.test import TestResponse
 
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.database.tables import groups, memberships, named_grants
-from mlflow_oidc_auth.grants.store import Named
 from mlflow_oidc_auth.pages.permissions import PAGE_SIZE
-from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
-from tests.browser.pages_site import PagesSite, Settings
-from tests.login.site import SESSION
+from mlflow_oidc_auth.vocabulary import Kind, Level
+from tests.browser.pages_site import PagesSite
+from tests.settings import SESSION, settings
 
 KEY = re.compile(r'value="(mlfpat_[0-9A-Za-z_]+)"')
 
@@ -153,7 +152,7 @@ def test_what_is_no_form_makes_no_key(site: PagesSite, alice: User, client: Flas
 
 
 def test_a_setting_limits_how_long_a_key_lives(engine: sa.Engine) -> None:
-    site = PagesSite(engine, Settings(max_token_days=60))
+    site = PagesSite(engine, settings(max_token_days=60))
     client = browser_of(site, site.person("alice"))
     page = client.get("/mlflow/permissions").text
     assert re.findall(r'name="lifetime" value="(\w+)"', page) == ["7", "30", "60", "date"]
@@ -173,7 +172,7 @@ def test_a_new_key_replaces_the_old_one_and_the_page_says_so_before(
 
 
 def test_where_more_keys_are_allowed_each_is_listed_and_none_is_said_to_be_replaced(engine: sa.Engine) -> None:
-    site = PagesSite(engine, Settings(max_tokens_per_user=2))
+    site = PagesSite(engine, settings(max_tokens_per_user=2))
     client = browser_of(site, site.person("alice"))
     create(client, lifetime="7")
     page = client.get("/mlflow/permissions").text
@@ -246,15 +245,15 @@ def test_the_list_tells_names_kinds_levels_and_through_whom(site: PagesSite, ali
     site.owns(alice, Kind.EXPERIMENT, "7", Level.MANAGE, "<b>seven")
     site.owns(alice, Kind.PROMPT, "greeting", Level.EDIT)
     site.owns(alice, Kind.EXPERIMENT, "8", Level.READ)
-    site.names[Resource(Kind.EXPERIMENT, "8")] = Named(Kind.EXPERIMENT, "binned", deleted=True)
+    site.makes(Kind.EXPERIMENT, "8", "binned", deleted=True)
     site.owns(alice, Kind.EXPERIMENT, "9", Level.NO_PERMISSIONS, "kept out")
     site.owns(alice, Kind.EXPERIMENT, "10", Level.READ)
-    del site.names[Resource(Kind.EXPERIMENT, "10")]  # gone from MLflow
+    site.purges("10")
     with site.engine.begin() as connection:
         (group,) = connection.execute(sa.select(memberships.c.group_id)).scalars()
         values = {"group_id": group, "name": "shared model", "level": int(Level.READ)}
         connection.execute(named_grants.insert().values(values | {"granted_by": "test", "granted_at": site.now()}))
-    site.names[Resource(Kind.REGISTERED_MODEL, "shared model")] = Named(Kind.REGISTERED_MODEL, "shared model")
+    site.makes(Kind.REGISTERED_MODEL, "shared model")
     answer = client.get("/mlflow/permissions")
     assert rows(answer) == [
         "&lt;b&gt;seven Experiment MANAGE You",
@@ -290,7 +289,7 @@ def test_an_admin_is_told_that_the_list_is_not_all(site: PagesSite) -> None:
 
 
 def test_the_default_level_is_told_where_there_is_one(engine: sa.Engine) -> None:
-    site = PagesSite(engine, Settings(default_mlflow_permission=Level.READ))
+    site = PagesSite(engine, settings(default_mlflow_permission=Level.READ))
     page = browser_of(site, site.person("alice")).get("/mlflow/permissions")
     assert "Everybody on this server has READ on whatever is not listed here" in page.text
 
@@ -304,6 +303,6 @@ def test_the_default_level_is_told_where_there_is_one(engine: sa.Engine) -> None
     ids=["as asked", "as configured"],
 )
 def test_the_address_to_copy_is_how_clients_reach_us(engine: sa.Engine, configured: str | None, address: str) -> None:
-    site = PagesSite(engine, Settings(oidc_redirect_uri=configured))
+    site = PagesSite(engine, settings(oidc_redirect_uri=configured))
     answer = create(browser_of(site, site.person("alice")), lifetime="7")
     assert answer.text.count(f"{address}&#34;") + answer.text.count(f"{address}&#39;") == 4
