@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -13,6 +13,7 @@ from mlflow_oidc_auth.cli.database import SHELL, database_option, opened
 from mlflow_oidc_auth.cli.output import Value, json_option, print_rows, printable
 from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
+from mlflow_oidc_auth.web.moments import last_second
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
-_LAST_SECOND = time(23, 59, 59, tzinfo=UTC)
 _COLUMNS = ["to", "kind", "on", "name", "level", "by", "since", "until"]
 
 
@@ -97,7 +97,7 @@ def give(
     from mlflow_oidc_auth.grants.store import GrantStore
 
     now, named = datetime.now(UTC), _one_resource(experiment, model, prompt)
-    end = None if until is None else datetime.combine(until.date(), _LAST_SECOND)
+    end = None if until is None else last_second(until.date())
     if end is not None and end <= now:
         raise click.BadParameter("this day is over", param_hint="--until")
     _exactly_one_holder(user, group)

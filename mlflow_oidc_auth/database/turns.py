@@ -16,6 +16,15 @@ def one_at_a_time(connection: sa.Connection, key: int) -> None:
         write_first(connection)
 
 
+def together(connection: sa.Connection, key: int) -> None:
+    """Hold who asks :func:`one_at_a_time` for the same `key`, but nobody else who asks here.
+
+    On SQLite nothing: there is one writer at a time.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": key})
+
+
 def write_first(connection: sa.Connection) -> None:
     """On SQLite, be the one writer from now on; elsewhere nothing.
 

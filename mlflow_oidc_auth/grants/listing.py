@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlflow_oidc_auth.database.tables import experiment_grants, groups, named_grants, pattern_grants, users
+from mlflow_oidc_auth.grants.rows import live
+from mlflow_oidc_auth.permissions.resolver import pattern_kind
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
 
 
@@ -51,19 +53,37 @@ class GrantListing:
         self._engine = engine
 
     def find(
-        self, now: datetime, *, holders: Holders | None = None, resource: Resource | None = None
+        self,
+        now: datetime,
+        *,
+        holders: Holders | None = None,
+        resource: Resource | None = None,
+        name: str | None = None,
+        offset: int = 0,
+        size: int | None = None,
     ) -> list[ListedGrant]:
-        """The grants that have not ended: of these holders, on this resource (without patterns), or all.
+        """The grants that have not ended: of these holders, on this resource, or all.
 
         Users before groups, by name; then experiments by number, and names; patterns last.
+
+        Args:
+            holders: whose; `None` for everybody's.
+            resource: on what; `None` for everything, patterns too.
+            name: what the resource is called: the patterns that cover it are found as well.
+            offset: how many to leave out.
+            size: how many at most; `None` for all.
         """
-        parts = [part for part in (_of_experiments(resource), _of_names(resource), _of_patterns(resource)) if part]
+        every = (_of_experiments(resource), _of_names(resource), _of_patterns(resource, name))
+        parts = [part for part in every if part]
         found = sa.union_all(*(_standing(table, part, holders, now) for table, part in parts)).subquery()
         statement = (
             sa.select(found, sa.func.coalesce(users.c.username, groups.c.name).label("to"))
             .join_from(found, users, users.c.id == found.c.user_id, isouter=True)
             .join(groups, groups.c.id == found.c.group_id, isouter=True)
             .order_by(found.c.user_id.is_(None), sa.text('"to"'), found.c.place, found.c.experiment_id, found.c.name)
+            .order_by(found.c.kind, found.c.id)
+            .offset(offset)
+            .limit(size)
         )
         with self._engine.connect() as connection:
             return [_listed(row) for row in connection.execute(statement)]
@@ -109,22 +129,26 @@ def _of_names(resource: Resource | None) -> _Part | None:
     return table, rows if resource is None else rows.where(table.c.name == resource.key)
 
 
-def _of_patterns(resource: Resource | None) -> _Part | None:
-    if resource is not None:
+def _of_patterns(resource: Resource | None, name: str | None) -> _Part | None:
+    if resource is not None and name is None:
         return None
     table = pattern_grants
-    return table, sa.select(*_columns(table, _PATTERN, table.c.kind, name=table.c.prefix))
+    rows = sa.select(*_columns(table, _PATTERN, table.c.kind, name=table.c.prefix))
+    if resource is None or name is None:
+        return table, rows
+    covers = sa.func.substr(sa.literal(name), 1, sa.func.length(table.c.prefix)) == table.c.prefix
+    return table, rows.where(table.c.kind == pattern_kind(resource.kind), covers)
 
 
 def _standing(table: sa.Table, rows: sa.Select[Any], holders: Holders | None, now: datetime) -> sa.Select[Any]:
     """Those of `rows` that have not ended, of these holders."""
-    live = rows.where(sa.or_(table.c.expires_at.is_(None), table.c.expires_at > now))
+    standing = rows.where(live(table, now))
     if holders is None:
-        return live
+        return standing
     theirs: list[sa.ColumnElement[bool]] = [table.c.group_id.in_(sorted(holders.group_ids))]
     if holders.user_id is not None:  # "= NULL" would become IS NULL, and that is every group's grant
         theirs.append(table.c.user_id == holders.user_id)
-    return live.where(sa.or_(*theirs))
+    return standing.where(sa.or_(*theirs))
 
 
 def _listed(row: sa.Row[Any]) -> ListedGrant:

@@ -4,6 +4,7 @@
   the level that is given nor the one that is taken from somebody.
 - No change by somebody who is no admin leaves a resource without a manager. Admins may do that.
 - NO_PERMISSIONS can be given: it is an answer like the others, and keeps somebody out whom a group lets in.
+- Only admins give on patterns, which reach what is made later, and hand over all that somebody manages.
 
 SECURITY: a resource that does not exist and one that is hidden get the same sentence. Callers hand in
 NO_PERMISSIONS as the giver's level for both.
@@ -17,6 +18,15 @@ from mlflow_oidc_auth.permissions.verdicts import ASK
 from mlflow_oidc_auth.vocabulary import Kind, Level, Reason, Verdict
 
 NOUNS = {Kind.EXPERIMENT: "experiment", Kind.REGISTERED_MODEL: "registered model", Kind.PROMPT: "prompt"}
+
+WORDS = {
+    Level.NO_PERMISSIONS: "kept out",
+    Level.READ: "can see and download",
+    Level.USE: "can also use",
+    Level.EDIT: "can also log, tag and rename",
+    Level.MANAGE: "can also delete and share",
+}
+"""What each level lets somebody do, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,36 @@ def may_give(
 def may_take_away(giver: Giver, *, kind: Kind, present: Level, before: Managed, after: Managed) -> Verdict:
     """Whether the giver may remove a grant of level `present` (see :func:`may_give`)."""
     return _reaches(giver, present, kind) and _keeps_a_manager(giver, kind, before, after)
+
+
+def may_give_pattern(giver: Giver) -> Verdict:
+    """Whether the giver may change a grant on a pattern."""
+    if giver.is_admin:
+        return Verdict(True, Reason.ADMIN)
+    return Verdict(
+        False,
+        Reason.ADMINS_ONLY,
+        "Only MLflow admins may give access to a pattern: it also covers what is made later. "
+        "Share each by itself, or ask an MLflow admin.",
+        "pattern",
+    )
+
+
+def may_hand_over(by_admin: bool, *, same: bool, taker_is_active: bool) -> Verdict:
+    """Whether all that one user manages may go to another.
+
+    Args:
+        by_admin: whether an admin asks.
+        same: whether both are one user.
+        taker_is_active: whether who is to have it can log in.
+    """
+    if not by_admin:
+        return Verdict(False, Reason.ADMINS_ONLY, "Only MLflow admins may hand over what somebody manages.")
+    if same:
+        return Verdict(False, Reason.NO_TARGET, "Name somebody else: this user has all of it already.")
+    if not taker_is_active:
+        return Verdict(False, Reason.NO_TARGET, "This user is disabled. Hand over to somebody who can log in.")
+    return Verdict(True, Reason.ADMIN)
 
 
 def _reaches(giver: Giver, level: Level, kind: Kind) -> Verdict:

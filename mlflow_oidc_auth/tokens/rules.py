@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_LAST_SECOND = time(23, 59, 59, tzinfo=UTC)
+from mlflow_oidc_auth.web.moments import last_second, plain_date
 
 
 def expiry(text: str, now: datetime, max_days: int) -> datetime | str:
@@ -23,31 +21,19 @@ def expiry(text: str, now: datetime, max_days: int) -> datetime | str:
     """
     first, last = expiry_dates(now, max_days)
     allowed = f"Choose a date from {first} to {last}, as in {last}."
-    chosen = _date(text)
-    if chosen is None:
+    try:
+        chosen = plain_date(text)
+    except ValueError:
         return f"The expiry is not a date. {allowed}"
     if chosen < first:
         return f"The expiry is in the past. {allowed}"
     if chosen > last:
         return f"The expiry is too far ahead: an access key lives at most {max_days} days. {allowed}"
-    return min(_end_of(chosen), now + timedelta(days=max_days))
+    return min(last_second(chosen), now + timedelta(days=max_days))
 
 
 def expiry_dates(now: datetime, max_days: int) -> tuple[date, date]:
     """The first and the last date that may be chosen (UTC). In the last second of a day, that day is over."""
     today = now.astimezone(UTC).date()
-    first = today if now < _end_of(today) else today + timedelta(days=1)
+    first = today if now < last_second(today) else today + timedelta(days=1)
     return first, today + timedelta(days=max_days)
-
-
-def _date(text: str) -> date | None:
-    if _DATE.fullmatch(text) is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _end_of(day: date) -> datetime:
-    return datetime.combine(day, _LAST_SECOND)

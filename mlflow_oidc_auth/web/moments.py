@@ -1,11 +1,15 @@
 """How moments and spans are told: in words for pages (a script adds the reader's own time), and for programs.
 
-Pure, and always in UTC.
+And how a date that somebody chose is read. Pure, and always in UTC.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LAST_SECOND = time(23, 59, 59, tzinfo=UTC)
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -47,6 +51,34 @@ def ahead(moment: datetime, now: datetime) -> str:
     """in 11 days"""
     words = _span(moment - now)
     return f"in {words}" if words else "in less than a minute"
+
+
+def plain_date(text: str) -> date:
+    """The date that somebody wrote, as in 2027-01-31.
+
+    Raises:
+        ValueError: it is none; the text is the end of a sentence that begins with what it is for.
+    """
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:  # such as 2027-02-31
+        pass
+    raise ValueError("is not a date; write it as in 2027-01-31.")
+
+
+def last_second(chosen: date) -> datetime:
+    """The last second of a day, UTC: until then holds what ends on that day."""
+    return datetime.combine(chosen, _LAST_SECOND)
+
+
+def end_of_day(text: str) -> datetime:
+    """The last second of the day that somebody wrote, as in 2027-01-31.
+
+    Raises:
+        ValueError: see :func:`plain_date`.
+    """
+    return last_second(plain_date(text))
 
 
 def _span(length: timedelta) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from mlflow_oidc_auth.web.moments import ago, ahead, day, machine, minute
+from mlflow_oidc_auth.web.moments import ago, ahead, day, end_of_day, machine, minute
 
 NOW = datetime(2026, 5, 3, 14, 5, 59, tzinfo=UTC)
 
@@ -38,3 +38,27 @@ def test_a_moment_is_told_in_utc() -> None:
     assert minute(in_berlin) == "3 May 2026, 23:05 UTC"
     assert machine(in_berlin) == "2026-05-03T23:05:00Z"
     assert day(date(2026, 12, 31)) == "31 December 2026"
+
+
+def test_a_date_that_somebody_chose_is_the_last_second_of_that_day() -> None:
+    assert end_of_day("2027-01-31") == datetime(2027, 1, 31, 23, 59, 59, tzinfo=UTC)
+    assert end_of_day("9999-12-31") == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "2027-02-31",
+        "2027-1-31",
+        "20270131",
+        "31.01.2027",
+        "2027-01-31T00:00",
+        "２027-01-31",
+        "2027-01-31\n",
+    ],
+)
+def test_what_is_no_date_is_refused_with_the_way_to_write_one(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a date; write it as in 2027-01-31."):
+        end_of_day(text)

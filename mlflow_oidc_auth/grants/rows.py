@@ -1,0 +1,115 @@
+"""One grant as a row of its table: found, written, removed, and whose turn it is to do so.
+
+SECURITY: changes of one resource's or pattern's grants run one after the other (:func:`take_turns`); a hand-over,
+which changes many at once, runs alone (:func:`run_alone`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE, experiment_grants, named_grants, pattern_grants
+from mlflow_oidc_auth.database.turns import one_at_a_time, together
+from mlflow_oidc_auth.errors import NotFound
+from mlflow_oidc_auth.grants.values import Grant, Grantee, On, Pattern
+from mlflow_oidc_auth.permissions.resolver import pattern_kind
+from mlflow_oidc_auth.vocabulary import Level, Resource
+
+Condition = sa.ColumnElement[bool]
+
+
+def table_of(on: Resource | Pattern) -> sa.Table:
+    """The table that holds grants on this."""
+    if isinstance(on, Pattern):
+        return pattern_grants
+    return named_grants if on.kind.named else experiment_grants
+
+
+def key_of(on: Resource | Pattern) -> dict[str, Any]:
+    """What the rows of its table say for this and nothing else."""
+    if isinstance(on, Pattern):
+        return {"kind": pattern_kind(on.kind), "workspace": DEFAULT_WORKSPACE, "prefix": on.prefix}
+    if on.kind.named:
+        return {"workspace": DEFAULT_WORKSPACE, "name": on.key}
+    return {"experiment_id": on.experiment_id}
+
+
+def on_it(on: Resource | Pattern) -> list[Condition]:
+    """Which rows of its table are grants on this."""
+    grants = table_of(on)
+    return [grants.c[column] == value for column, value in key_of(on).items()]
+
+
+def live(grants: sa.FromClause, now: datetime) -> Condition:
+    """Which grants have not ended."""
+    return sa.or_(grants.c.expires_at.is_(None), grants.c.expires_at > now)
+
+
+def target(on: On) -> Resource | Pattern:
+    """What of it a grant names."""
+    return on if isinstance(on, Pattern) else on.resource
+
+
+def read(connection: sa.Connection, on: Resource | Pattern, of: Grantee) -> Grant | None:
+    """The grantee's own grant on it, one past its end too; `None` if there is none."""
+    grants = table_of(on)
+    columns = (grants.c.level, grants.c.granted_by, grants.c.granted_at, grants.c.expires_at)
+    row = connection.execute(sa.select(*columns).where(*on_it(on), _whose(grants, of))).one_or_none()
+    return None if row is None else Grant(Level(row.level), row.granted_by, row.granted_at, row.expires_at)
+
+
+def write(connection: sa.Connection, on: Resource | Pattern, to: Grantee, grant: Grant) -> None:
+    """Insert or replace, in one statement: the create of the resource may write its first grant meanwhile.
+
+    Raises:
+        NotFound: the grantee is gone.
+    """
+    key = key_of(on)
+    grantee = "group_id" if to.is_group else "user_id"
+    said = {
+        "level": int(grant.level),
+        "granted_by": grant.granted_by,
+        "granted_at": grant.granted_at,
+        "expires_at": grant.expires_at,
+    }
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table_of(on)).values({grantee: to.id, **key, **said})
+    try:
+        connection.execute(statement.on_conflict_do_update(index_elements=[grantee, *key], set_=said))
+    except sa.exc.IntegrityError:
+        raise NotFound(f"The {to} is gone; nothing was given.") from None
+
+
+def remove(connection: sa.Connection, on: Resource | Pattern, of: Grantee) -> None:
+    """Drop the grantee's own grant on it."""
+    grants = table_of(on)
+    connection.execute(grants.delete().where(*on_it(on), _whose(grants, of)))
+
+
+def take_turns(connection: sa.Connection, on: Resource | Pattern) -> None:
+    """Hold everybody else who would change the grants on this until the transaction ends."""
+    together(connection, _lock("every grant"))
+    if isinstance(on, Pattern):
+        what = f"pattern {pattern_kind(on.kind)} {on.prefix}"
+    else:
+        what = f"name {on.key}" if on.kind.named else f"experiment {on.experiment_id}"
+    one_at_a_time(connection, _lock(what))
+
+
+def run_alone(connection: sa.Connection) -> None:
+    """Hold everybody else who would change any grant until the transaction ends."""
+    one_at_a_time(connection, _lock("every grant"))
+
+
+def _lock(what: str) -> int:
+    digest = hashlib.blake2b(f"oidc-auth grants {what}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _whose(grants: sa.Table, grantee: Grantee) -> Condition:
+    return (grants.c.group_id if grantee.is_group else grants.c.user_id) == grantee.id
