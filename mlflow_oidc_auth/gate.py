@@ -20,6 +20,7 @@ from typing import Protocol, assert_never
 
 from mlflow_oidc_auth.operations.requirements import (
     Admin,
+    AdminInBrowser,
     AdminsOnlySet,
     AdminsOnlyTags,
     AllOf,
@@ -255,18 +256,16 @@ def _without_reading(identity: Identity, requirement: Requirement) -> Verdict | 
         case Deny(why):
             return _refused(Reason.NOT_SERVED, why)
         case InBrowser():
-            if identity.credential.kind is CredentialKind.SESSION:
-                return Verdict(True, Reason.SIGNED_IN)
-            return _refused(
-                Reason.BROWSER_ONLY, "An access key cannot do this. Log in with your browser and open Permissions."
-            )
+            return Verdict(True, Reason.SIGNED_IN) if _in_browser(identity) else _BROWSER_ONLY
+        case AdminInBrowser() if identity.is_admin:
+            return Verdict(True, Reason.ADMIN) if _in_browser(identity) else _BROWSER_ONLY
         case SignedIn():
             return Verdict(True, Reason.SIGNED_IN)
         case Listing():
             return Verdict(True, Reason.ROWS_FILTERED)
         case _ if identity.is_admin:
             return Verdict(True, Reason.ADMIN)
-        case Admin():
+        case Admin() | AdminInBrowser():
             return _refused(Reason.ADMINS_ONLY, ADMINS_ONLY)
         case Require() | RequireIfThere() | Create() | Rename() | AdminsOnlySet() | AdminsOnlyTags() | NoGatewayModel():
             return None
@@ -274,6 +273,10 @@ def _without_reading(identity: Identity, requirement: Requirement) -> Verdict | 
             return None
         case _:
             assert_never(requirement)
+
+
+def _in_browser(identity: Identity) -> bool:
+    return identity.credential.kind is CredentialKind.SESSION
 
 
 def shows_rows_by_filter(requirement: Requirement | None) -> bool:
@@ -340,3 +343,8 @@ def _foreign_source() -> Verdict:
 
 def _refused(reason: Reason, sentence: str, *, detail: str = "") -> Verdict:
     return Verdict(False, reason, sentence, detail)
+
+
+_BROWSER_ONLY = _refused(
+    Reason.BROWSER_ONLY, "An access key cannot do this. Log in with your browser and open Permissions."
+)

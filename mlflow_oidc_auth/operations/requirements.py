@@ -147,6 +147,11 @@ class Admin:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminInBrowser:
+    """Admins only, and by session: an admin's token cannot make tokens for others either."""
+
+
+@dataclass(frozen=True, slots=True)
 class Deny:
     """Nobody; `why` is the sentence everybody gets."""
 
@@ -165,7 +170,7 @@ class AllOf:
     parts: tuple[Part, ...]
 
 
-Requirement = Public | Probe | SignedIn | InBrowser | Part | Listing | GraphQL | Admin | Deny | AllOf
+Requirement = Public | Probe | SignedIn | InBrowser | Part | Listing | GraphQL | Admin | AdminInBrowser | Deny | AllOf
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import requests
 
 from mlflow_oidc_auth.operations.coverage import release
 from mlflow_oidc_auth.operations.ours import OURS
-from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, InBrowser, Public
+from mlflow_oidc_auth.operations.requirements import Admin, AdminInBrowser, Deny, Entry, InBrowser, Public
 from mlflow_oidc_auth.operations.table import TABLE
 from tests.figures import Figures
 from tests.people import OUR_PAGE, People, Person
@@ -242,7 +242,7 @@ def test_every_operation_that_is_open_to_users_is_walked() -> None:
     left_out = [
         f"{entry.method} {entry.path}"
         for entry in TABLE
-        if not isinstance(entry.requirement, Admin | Deny | Public | InBrowser)
+        if not isinstance(entry.requirement, Admin | AdminInBrowser | Deny | Public | InBrowser)
         and ask_for(entry) is None
         and entry.path not in asked_otherwise
     ]

@@ -28,6 +28,7 @@ from mlflow_oidc_auth.gate import (
 )
 from mlflow_oidc_auth.operations.requirements import (
     Admin,
+    AdminInBrowser,
     AdminsOnlySet,
     AdminsOnlyTags,
     AllOf,
@@ -156,6 +157,7 @@ ON_RUN = in_message(RUN, "run_id")
         (InBrowser(), Reason.BROWSER_ONLY, Reason.SIGNED_IN, Reason.BROWSER_ONLY),
         (Listing(Kind.EXPERIMENT), Reason.ROWS_FILTERED, Reason.ROWS_FILTERED, Reason.ROWS_FILTERED),
         (Admin(), Reason.ADMINS_ONLY, Reason.ADMINS_ONLY, Reason.ADMIN),
+        (AdminInBrowser(), Reason.ADMINS_ONLY, Reason.ADMINS_ONLY, Reason.BROWSER_ONLY),
         (Deny("Not here."), Reason.NOT_SERVED, Reason.NOT_SERVED, Reason.NOT_SERVED),
         (Require(READ, ON_RUN), None, None, Reason.ADMIN),
         (GraphQL(), None, None, Reason.ADMIN),
@@ -175,7 +177,9 @@ def test_method_and_path_alone_settle_what_they_can(
 REFUSALS = {Reason.BROWSER_ONLY, Reason.ADMINS_ONLY, Reason.NOT_SERVED, Reason.UNLISTED}
 
 
-@pytest.mark.parametrize("needs", [InBrowser(), Admin(), Deny("Not here.")], ids=lambda needs: type(needs).__name__)
+@pytest.mark.parametrize(
+    "needs", [InBrowser(), Admin(), AdminInBrowser(), Deny("Not here.")], ids=lambda needs: type(needs).__name__
+)
 def test_a_refusal_is_falsy_and_says_a_sentence(needs: Requirement) -> None:
     verdict = Gate(World(), World()).early(ALICE, entry(needs))
     assert verdict is not None
@@ -197,6 +201,13 @@ def test_what_is_not_listed_is_refused_to_everybody_but_admins() -> None:
 def test_an_admin_is_refused_what_is_denied_and_a_key_what_needs_a_browser() -> None:
     assert not judge(World(), Request(), Deny("Not here."), who=ROOT)
     assert not judge(World(), Request(), InBrowser(), who=ROOT)
+    assert not judge(World(), Request(), AdminInBrowser(), who=ROOT)
+
+
+def test_an_admin_at_a_browser_may_what_no_key_may() -> None:
+    at_a_browser = replace(ROOT, credential=BROWSING.credential)
+    assert judge(World(), Request(), AdminInBrowser(), who=at_a_browser)
+    assert not judge(World(), Request(), AdminInBrowser(), who=BROWSING)
 
 
 # --- levels ---------------------------------------------------------------------------------------------
@@ -476,6 +487,7 @@ ALL: tuple[Requirement, ...] = (
     Listing(Kind.EXPERIMENT),
     GraphQL(),
     Admin(),
+    AdminInBrowser(),
     Deny("Not here."),
     AllOf((Require(READ, ON_RUN),)),
 )
@@ -498,7 +510,7 @@ def test_an_admin_is_refused_only_what_is_denied_or_needs_a_browser(needs: Requi
     everything = Request({"run_id": ("r",), "a": ("x",), "name": ("a name",)}, frozenset("a"), frozenset("q"), True)
     world = World(names={"a name": NONE}, may_create_=False, inside=False, leads_to=None)
     verdict = Gate(world, world).settle(ROOT, entry(needs), everything, NOW)
-    assert bool(verdict) is not isinstance(needs, Deny | InBrowser)
+    assert bool(verdict) is not isinstance(needs, Deny | InBrowser | AdminInBrowser)
 
 
 @pytest.mark.parametrize("needs", ALL, ids=lambda needs: type(needs).__name__)
