@@ -141,7 +141,9 @@ def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[],
             idle=timedelta(seconds=settings.session_idle_seconds),
             absolute=timedelta(seconds=settings.session_cookie_max_age_seconds),
         ),
-        tokens=TokenStore(engine, settings.max_tokens_per_user, login_age),
+        tokens=TokenStore(
+            engine, settings.max_tokens_per_user, login_age, timedelta(hours=settings.replaced_token_hours)
+        ),
         grants=GrantStore(engine, default),
         listing=GrantListing(engine),
         resources=ResourceLookup(engine),

@@ -170,9 +170,3 @@ def log_level(text: str) -> str:
     if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
         raise ValueError("must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
     return text.upper()
-
-
-def one_token(text: str) -> int:
-    if text != "1":
-        raise ValueError("must be 1: a user has one access key at a time; remove it")
-    return 1
