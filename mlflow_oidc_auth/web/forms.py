@@ -31,14 +31,14 @@ def form_fields(*fields: str) -> dict[str, str]:
     return {field: form.get(field, "") for field in fields}
 
 
-def page_number() -> int:
+def page_number(parameter: str = "page") -> int:
     """The page of the list that is asked for, from 1.
 
     Raises:
         BadRequest: it is no number of a page.
     """
-    text = flask.request.args.get("page", "1")
+    text = flask.request.args.get(parameter, "1")
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 7 else 0
     if not 1 <= number <= _LAST_PAGE:
-        raise BadRequest("'page' must be a number from 1. Open this page without it.")
+        raise BadRequest(f"'{parameter}' must be a number from 1. Open this page without it.")
     return number
