@@ -104,7 +104,7 @@ class GrantStore:
                 after = managed(connection, place, now)
                 held = None if present is None else present.level
                 demand(may_give(giver, level, kind=on.kind, present=held, before=before, after=after))
-            _note(connection, "grant.give", on, to, by, now, present, wanted)
+            note(connection, "grant.give", on, to, by, now, present, wanted)
             return wanted
 
     def take_away(self, on: On, of: Grantee, *, by: GivenBy, now: datetime) -> None:
@@ -127,7 +127,7 @@ class GrantStore:
                 remove(connection, place, of)
                 after = managed(connection, place, now)
                 demand(may_take_away(giver, kind=on.kind, present=present.level, before=before, after=after))
-            _note(connection, "grant.take_away", on, of, by, now, present, None)
+            note(connection, "grant.take_away", on, of, by, now, present, None)
 
     def hand_over(self, from_id: int, to_id: int, *, by: GivenBy, now: datetime) -> int:
         """Let one user have all that another manages by grants of their own, on patterns too; how many grants.
@@ -226,7 +226,7 @@ def _none_to_take(on: On, of: Grantee) -> str:
     )
 
 
-def _note(
+def note(
     connection: sa.Connection,
     act: str,
     on: On,
@@ -236,6 +236,7 @@ def _note(
     before: Grant | None,
     after: Grant | None,
 ) -> None:
+    """Write a change of one grant down, within its transaction."""
     audit.record(
         connection,
         by=by.username,
