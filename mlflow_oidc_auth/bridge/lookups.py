@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from mlflow_oidc_auth.bridge import resources as r
 from mlflow_oidc_auth.bridge.found import Rows, experiment_rows, is_prompt, named_rows, page
 from mlflow_oidc_auth.bridge.judge import experiment_number
+from mlflow_oidc_auth.bridge.managed import managed, manages_by_pattern
 from mlflow_oidc_auth.bridge.unmanaged import unmanaged
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
 from mlflow_oidc_auth.grants.store import Found, Matching, Named, Pattern, Shareable
-from mlflow_oidc_auth.vocabulary import Kind, Resource
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
 
 _AT_ONCE = 1000
 """How many one statement asks for; a page is smaller, and databases bound the parameters of a statement."""
@@ -78,6 +79,15 @@ class ResourceLookup:
         """
         every = _rows(kind).subquery()
         with self._engine.connect() as connection:
+            return page(connection, sa.select(every).where(_holds(every, text)), offset, size)
+
+    def managed_by(
+        self, identity: Identity, default: Level, text: str, offset: int, size: int, now: datetime
+    ) -> tuple[list[Found], int]:
+        """One page of those that somebody manages (`bridge/managed.py`), searched and told like :meth:`search`."""
+        with self._engine.connect() as connection:
+            by_pattern = bool(connection.execute(manages_by_pattern(identity, now)).scalar_one())
+            every = managed(identity, default, now, by_pattern=by_pattern).subquery()
             return page(connection, sa.select(every).where(_holds(every, text)), offset, size)
 
     def without_manager(self, offset: int, size: int, now: datetime) -> tuple[list[Found], int]:
