@@ -6,6 +6,7 @@ import flask
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from mlflow_oidc_auth.errors import BadRequest, TooLarge
+from mlflow_oidc_auth.vocabulary import is_plain_number
 
 LARGEST_FORM = 16 * 1024
 """In bytes; ours are a few hundred."""
@@ -38,7 +39,7 @@ def page_number(parameter: str = "page") -> int:
         BadRequest: it is no number of a page.
     """
     text = flask.request.args.get(parameter, "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 7 else 0
+    number = int(text) if is_plain_number(text) and len(text) <= 7 else 0
     if not 1 <= number <= _LAST_PAGE:
         raise BadRequest(f"'{parameter}' must be a number from 1. Open this page without it.")
     return number

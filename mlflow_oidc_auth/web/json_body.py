@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from mlflow_oidc_auth.errors import BadRequest
+from mlflow_oidc_auth.vocabulary import is_plain_number
 from mlflow_oidc_auth.web.strict_json import parse, storable
 
 LARGEST_BODY = 64 * 1024
@@ -49,7 +50,7 @@ def _said(text: str) -> str:
 def _plain_digits(value: object) -> object:
     """Python takes `1_0` and `３` for numbers too; no database does."""
     if isinstance(value, str):
-        if not (value.isascii() and value.isdigit()) or len(value) > 18:
+        if not is_plain_number(value) or len(value) > 18:
             raise ValueError(f"must be a whole number; {quoted(value)} is none.")
         return int(value)
     return value
