@@ -8,17 +8,19 @@ with status 400, what was typed, and the sentence at the field.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 import flask
 from werkzeug.wrappers import Response
 
+from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.store import Found, Named
 from mlflow_oidc_auth.vocabulary import Kind, Resource
 from mlflow_oidc_auth.web.forms import page_number
 
 PAGE_SIZE = 50
+_HIGHEST_ID = 2**31 - 1
 
 KINDS = {Kind.EXPERIMENT: "Experiment", Kind.REGISTERED_MODEL: "Model", Kind.PROMPT: "Prompt"}
 _ADDRESSES = {Kind.EXPERIMENT: "experiments", Kind.REGISTERED_MODEL: "models", Kind.PROMPT: "prompts"}
@@ -51,6 +53,32 @@ class Shown:
     kind: str
     link: str | None
     deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A form that is shown again: its name, what was typed, and what is wrong with it, by field."""
+
+    form: str = ""
+    said: Mapping[str, str] = field(default_factory=dict)
+    wrong: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, form: str) -> Filled:
+        """What this form is filled with, among several of a page."""
+        return self if self.form == form else Filled()
+
+
+def row_id(number: int | str) -> int:
+    """An id that an address or a form names.
+
+    Raises:
+        NotFound: no database holds such an id.
+    """
+    if isinstance(number, str):
+        number = int(number) if number.isascii() and number.isdigit() and len(number) < 11 else _HIGHEST_ID + 1
+    if number > _HIGHEST_ID:
+        raise NotFound("There is nothing with this number.")
+    return number
 
 
 def asked_page(parameter: str = "page", size: int = PAGE_SIZE) -> tuple[int, int]:

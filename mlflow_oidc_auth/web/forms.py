@@ -12,6 +12,7 @@ LARGEST_FORM = 16 * 1024
 """In bytes; ours are a few hundred."""
 
 _LAST_PAGE = 1_000_000
+_LONGEST_ASKED = 1024
 
 
 def form_fields(*fields: str) -> dict[str, str]:
@@ -29,7 +30,12 @@ def form_fields(*fields: str) -> dict[str, str]:
     for field in fields:
         if len(form.getlist(field)) > 1:
             raise BadRequest(f"The form holds '{field}' twice.")
-    return {field: form.get(field, "") for field in fields}
+    return {field: _storable(form.get(field, "")) for field in fields}
+
+
+def query_fields(*fields: str) -> dict[str, str]:
+    """These fields of a form that asks for a page; one that was not sent is empty."""
+    return {field: _storable(flask.request.args.get(field, ""))[:_LONGEST_ASKED] for field in fields}
 
 
 def page_number(parameter: str = "page") -> int:
@@ -43,3 +49,8 @@ def page_number(parameter: str = "page") -> int:
     if not 1 <= number <= _LAST_PAGE:
         raise BadRequest(f"'{parameter}' must be a number from 1. Open this page without it.")
     return number
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL refuses NUL in a text. What no name holds is told at its field like any other that is unknown."""
+    return text.replace("\0", "\ufffd")
