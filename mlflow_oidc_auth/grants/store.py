@@ -46,7 +46,7 @@ from mlflow_oidc_auth.grants.values import (
     Pattern,
     Shareable,
 )
-from mlflow_oidc_auth.permissions.resolver import Asking, code, decode
+from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode
 from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource, Rung
 
@@ -90,22 +90,36 @@ class GrantStore:
             Forbidden: the rules refuse; nothing was changed.
             NotFound: the grantee is gone.
         """
-        wanted, place = Grant(level, by.username, now, until), target(on)
         with self._engine.begin() as connection:
-            giver = self._turn(connection, on, by, now)
-            present = read(connection, place, to)
-            if present is not None and present.told() == wanted.told():
-                return present
-            if isinstance(place, Pattern):
-                write(connection, place, to, wanted)
-            else:
-                before = managed(connection, place, now)
-                write(connection, place, to, wanted)
-                after = managed(connection, place, now)
-                held = None if present is None else present.level
-                demand(may_give(giver, level, kind=on.kind, present=held, before=before, after=after))
-            note(connection, "grant.give", on, to, by, now, present, wanted)
-            return wanted
+            return self.give_within(connection, on, to, level, by=by, now=now, until=until)
+
+    def give_within(
+        self,
+        connection: sa.Connection,
+        on: On,
+        to: Grantee,
+        level: Level,
+        *,
+        by: GivenBy,
+        now: datetime,
+        until: datetime | None = None,
+    ) -> Grant:
+        """:meth:`give` within the caller's transaction, which must end where this refuses."""
+        wanted, place = Grant(level, by.username, now, until), target(on)
+        giver = self._turn(connection, on, by, now)
+        present = read(connection, place, to)
+        if present is not None and present.told() == wanted.told():
+            return present
+        if isinstance(place, Pattern):
+            write(connection, place, to, wanted)
+        else:
+            before = managed(connection, place, now)
+            write(connection, place, to, wanted)
+            after = managed(connection, place, now)
+            held = None if present is None else present.level
+            demand(may_give(giver, level, kind=on.kind, present=held, before=before, after=after))
+        note(connection, "grant.give", on, to, by, now, present, wanted)
+        return wanted
 
     def take_away(self, on: On, of: Grantee, *, by: GivenBy, now: datetime) -> None:
         """Remove the grantee's own grant on it.
@@ -203,11 +217,8 @@ class GrantStore:
 
     def _level(self, connection: sa.Connection, on: Shareable, by: GivenBy, now: datetime) -> Level:
         """The giver's level at this moment, by the expression that every check uses."""
-        resource = on.resource
-        key = sa.literal(resource.key if resource.kind.named else resource.experiment_id)
         asking = Asking.of(by.user_id, by.group_ids, self._default, now)
-        number = connection.execute(sa.select(code(resource.kind, key, sa.literal(on.name), asking))).scalar_one()
-        return decode(number)[0]
+        return decode(connection.execute(sa.select(code_of(on.resource, on.name, asking))).scalar_one())[0]
 
 
 def _user(connection: sa.Connection, user_id: int) -> sa.Row[str, bool]:

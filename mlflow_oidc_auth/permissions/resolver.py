@@ -33,7 +33,7 @@ from mlflow_oidc_auth.database.tables import (
     named_grants,
     pattern_grants,
 )
-from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Rung
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
 
 FEW_GRANTS = 1000
 """As long as a person's exact grants are at most this many, the row filter names them literally."""
@@ -119,6 +119,12 @@ def code(kind: Kind, key: Value, name: Value, asking: Asking, workspace: Value |
         default,
         type_=sa.Integer,
     )
+
+
+def code_of(resource: Resource, name: str, asking: Asking) -> Value:
+    """:func:`code` of one resource that is known, and called `name`."""
+    key = sa.literal(resource.key if resource.kind.named else resource.experiment_id)
+    return code(resource.kind, key, sa.literal(name), asking)
 
 
 def _rung(level: Value, rung: Rung) -> Value:

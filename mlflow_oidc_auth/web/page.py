@@ -45,6 +45,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     403: ("You may not do this", ""),
     404: ("There is nothing here", "It may be gone, or you may not see it."),
     413: ("This is too large", "Nothing was changed."),
+    429: ("That was too often", "Nothing was changed."),
     503: ("Not available at the moment", "Wait a moment, then try again."),
 }
 _UNEXPECTED = ("Something went wrong", "Try again. If it happens again, tell an MLflow admin when it happened.")
