@@ -47,11 +47,13 @@ from mlflow_oidc_auth.database.migrate import migrate
 from mlflow_oidc_auth.errors import StartRefused
 from mlflow_oidc_auth.gate import Gate
 from mlflow_oidc_auth.grants.listing import GrantListing
+from mlflow_oidc_auth.grants.rules import WORDS
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.web import grants_api
 from mlflow_oidc_auth.login.attempts import LoginAttempts
 from mlflow_oidc_auth.login.provider import Provider
 from mlflow_oidc_auth.login.sessions import SessionStore
+from mlflow_oidc_auth.login.sessions_web import sessions_api
 from mlflow_oidc_auth.login.web import login_pages
 from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.table import TABLE
@@ -132,7 +134,7 @@ def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[],
         settings=settings,
         prefix=prefix,
         clock=clock,
-        pages=Pages(static_prefix=prefix),
+        pages=Pages(static_prefix=prefix, level_words=WORDS),
         users=UserStore(engine),
         groups=GroupStore(engine),
         sessions=SessionStore(
@@ -141,7 +143,9 @@ def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[],
             idle=timedelta(seconds=settings.session_idle_seconds),
             absolute=timedelta(seconds=settings.session_cookie_max_age_seconds),
         ),
-        tokens=TokenStore(engine, settings.max_tokens_per_user, login_age),
+        tokens=TokenStore(
+            engine, settings.max_tokens_per_user, login_age, timedelta(hours=settings.replaced_token_hours)
+        ),
         grants=GrantStore(engine, default),
         listing=GrantListing(engine),
         resources=ResourceLookup(engine),
@@ -197,7 +201,8 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
         static_prefix=parts.prefix,
         clock=clock,
     )
-    yield token_api(store=parts.tokens, max_days=settings.max_token_days, clock=clock)
+    yield token_api(store=parts.tokens, users=parts.users, max_days=settings.max_token_days, clock=clock)
+    yield sessions_api(sessions=parts.sessions, users=parts.users, clock=clock)
     yield accounts_api(users=parts.users, groups=parts.groups)
     yield grants_api(
         grants=parts.grants,

@@ -59,6 +59,13 @@ class TooLarge(Refusal):
     error_code = "INVALID_PARAMETER_VALUE"
 
 
+class TooManyRequests(Refusal):
+    """Asked too often; the sentence says when it may be asked again."""
+
+    status = 429
+    error_code = "REQUEST_LIMIT_EXCEEDED"
+
+
 class Unavailable(Refusal):
     """A store or the provider does not answer; asking again later may help."""
 

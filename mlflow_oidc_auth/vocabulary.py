@@ -58,6 +58,14 @@ class Kind(StrEnum):
         return self is not Kind.EXPERIMENT
 
 
+def is_plain_number(text: str) -> bool:
+    """Whether the text is a whole number from 0 in plain digits.
+
+    SECURITY: Python reads numbers that no database does (`３`, `1_0`): two readers would see two ids.
+    """
+    return text.isascii() and text.isdigit()
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One thing that carries grants: an experiment by its decimal id, a model or prompt by its name.
@@ -70,7 +78,7 @@ class Resource:
     key: str
 
     def __post_init__(self) -> None:
-        if self.kind is Kind.EXPERIMENT and not (self.key.isascii() and self.key.isdigit()):
+        if self.kind is Kind.EXPERIMENT and not is_plain_number(self.key):
             raise ValueError("an experiment id is a whole number")
 
     @property

@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from mlflow_oidc_auth.vocabulary import is_plain_number
+
 _SOURCE_DEPTH = 4
 """A version is made of something inside `<experiment>/<run>/artifacts`, never of all that a run has."""
 
@@ -41,7 +43,7 @@ def parse_artifact_path(text: str) -> ArtifactPath | None:
     parts = text.strip("/").split("/")
     if decoded is None or _first(decoded) != parts[0]:
         return None
-    if not (parts[0].isascii() and parts[0].isdigit()) or str(int(parts[0])) != parts[0] or len(parts[0]) > 10:
+    if not is_plain_number(parts[0]) or str(int(parts[0])) != parts[0] or len(parts[0]) > 10:
         return None
     return ArtifactPath(text, int(parts[0]), tuple(_roots(decoded.strip("/").split("/"))))
 

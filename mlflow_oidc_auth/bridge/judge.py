@@ -22,7 +22,7 @@ from mlflow_oidc_auth.errors import BadRequest
 from mlflow_oidc_auth.gate import Named, Source
 from mlflow_oidc_auth.operations.targets import IdKind
 from mlflow_oidc_auth.permissions.resolver import ASKED, READABLE, asked, code, decode, pattern_between
-from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung, is_plain_number
 from mlflow_oidc_auth.web.strict_json import storable
 
 MOST_IDS = 5000
@@ -210,10 +210,9 @@ def _holder_of_name(named: bool) -> sa.Select[Any]:
 def experiment_number(id_: str) -> int | None:
     """The experiment with this id: `1` and `01` are one; `None` if it is no number.
 
-    SECURITY: MLflow stores some of these ids as the text that was sent, and Python reads numbers that no
-    database does (`３`, `1_0`): only plain digits are one.
+    SECURITY: MLflow stores some of these ids as the text that was sent.
     """
-    if not (id_.isascii() and id_.isdigit()) or len(id_) > _LONGEST_ID:
+    if not is_plain_number(id_) or len(id_) > _LONGEST_ID:
         return None
     number = int(id_)
     return number if number <= _BIGGEST_ID else None

@@ -6,19 +6,23 @@ It shows no levels and hides nothing: whoever asks must have judged that the per
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from mlflow_oidc_auth.bridge import resources as r
+from mlflow_oidc_auth.bridge.found import Rows, experiment_rows, is_prompt, named_rows, page
 from mlflow_oidc_auth.bridge.judge import experiment_number
+from mlflow_oidc_auth.bridge.managed import managed, manages_by_pattern
+from mlflow_oidc_auth.bridge.unmanaged import unmanaged
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
-from mlflow_oidc_auth.grants.store import Named, Shareable
-from mlflow_oidc_auth.operations.table import PROMPT_TAG
-from mlflow_oidc_auth.vocabulary import Kind, Resource
+from mlflow_oidc_auth.grants.store import Found, Matching, Named, Pattern, Shareable
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
 
 _AT_ONCE = 1000
 """How many one statement asks for; a page is smaller, and databases bound the parameters of a statement."""
+
+_EXAMPLES = 5
 
 
 class ResourceLookup:
@@ -50,11 +54,74 @@ class ResourceLookup:
                 for resource, named in (_experiments(connection, part) | _named(connection, part)).items()
             }
 
+    def matching(self, pattern: Pattern) -> Matching:
+        """How many the pattern covers at this moment, and the first few by name. Those in MLflow's bin count."""
+        every = _rows(pattern.kind, together=True).subquery()
+        covered = sa.func.substr(every.c.name, 1, len(pattern.prefix)) == pattern.prefix
+        counts = sa.select(every.c.kind, sa.func.count()).where(covered).group_by(every.c.kind)
+        names = sa.select(every.c.name).where(covered).order_by(every.c.name).limit(_EXAMPLES)
+        with self._engine.connect() as connection:
+            found = {Kind(kind): count for kind, count in connection.execute(counts)}
+            examples = tuple(connection.execute(names).scalars())
+        return Matching(
+            experiments=found.get(Kind.EXPERIMENT, 0),
+            registered_models=found.get(Kind.REGISTERED_MODEL, 0),
+            prompts=found.get(Kind.PROMPT, 0),
+            examples=examples,
+        )
+
+    def search(self, kind: Kind | None, text: str, offset: int, size: int) -> tuple[list[Found], int]:
+        """One page of those whose name holds `text`, by name, and how many there are in all.
+
+        Args:
+            kind: of this kind alone: models without prompts; `None` for all.
+            text: empty finds all; a number finds the experiment with this id, too.
+        """
+        every = _rows(kind).subquery()
+        with self._engine.connect() as connection:
+            return page(connection, sa.select(every).where(_holds(every, text)), offset, size)
+
+    def managed_by(
+        self, identity: Identity, default: Level, text: str, offset: int, size: int, now: datetime
+    ) -> tuple[list[Found], int]:
+        """One page of those that somebody manages (`bridge/managed.py`), searched and told like :meth:`search`."""
+        with self._engine.connect() as connection:
+            by_pattern = bool(connection.execute(manages_by_pattern(identity, now)).scalar_one())
+            every = managed(identity, default, now, by_pattern=by_pattern).subquery()
+            return page(connection, sa.select(every).where(_holds(every, text)), offset, size)
+
+    def without_manager(self, offset: int, size: int, now: datetime) -> tuple[list[Found], int]:
+        """One page of those that nobody manages (`bridge/unmanaged.py`), by name, and how many there are in all."""
+        with self._engine.connect() as connection:
+            return page(connection, unmanaged(now), offset, size)
+
     def _find(self, resource: Resource) -> Shareable | None:
         named = self.names([resource]).get(resource)
         if named is None or (resource.kind is Kind.PROMPT and named.kind is not Kind.PROMPT):
             return None
         return Shareable(resource, named.name)
+
+
+def _rows(kind: Kind | None, *, together: bool = False) -> Rows:
+    """All of a kind, models apart from prompts unless `together`; all there are for `None`."""
+    of_experiments = experiment_rows(r.experiments.alias("vis_experiments"))
+    row = r.registered_models.alias("vis_registered_models")
+    if kind is Kind.EXPERIMENT:
+        return of_experiments
+    if kind is None:
+        return sa.union_all(of_experiments, named_rows(row))
+    if together:
+        return named_rows(row)
+    return named_rows(row).where(is_prompt(row) if kind is Kind.PROMPT else sa.not_(is_prompt(row)))
+
+
+def _holds(every: sa.Subquery, text: str) -> sa.ColumnElement[bool]:
+    """Plain "contains", without LIKE: `%` and `_` mean themselves. What case is, the database says."""
+    if not text:
+        return sa.true()
+    folded, number = sa.func.lower(every.c.name), experiment_number(text)
+    holds = sa.func.replace(folded, sa.func.lower(text), "") != folded
+    return holds if number is None else sa.or_(holds, every.c.experiment_id == number)
 
 
 def _in_parts(resources: Collection[Resource]) -> Iterator[list[Resource]]:
@@ -81,21 +148,10 @@ def _named(connection: sa.Connection, resources: Iterable[Resource]) -> dict[Res
     if not wanted:
         return {}
     row = r.registered_models.alias("vis_registered_models")
-    statement = sa.select(row.c.name, _is_prompt(row)).where(
+    statement = sa.select(row.c.name, is_prompt(row)).where(
         row.c.workspace == DEFAULT_WORKSPACE, row.c.name.in_({resource.key for resource in wanted})
     )
     kinds = {
         name: Kind.PROMPT if is_prompt else Kind.REGISTERED_MODEL for name, is_prompt in connection.execute(statement)
     }
     return {resource: Named(kinds[resource.key], resource.key) for resource in wanted if resource.key in kinds}
-
-
-def _is_prompt(row: Any) -> sa.ColumnElement[bool]:
-    """As MLflow's own `_is_prompt` reads it: the tag says "true" in whatever case."""
-    tag = r.registered_model_tags.alias("vis_registered_model_tags")
-    return sa.exists().where(
-        tag.c.workspace == row.c.workspace,
-        tag.c.name == row.c.name,
-        tag.c.key == PROMPT_TAG,
-        sa.func.lower(tag.c.value) == "true",
-    )

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import click
 
-from mlflow_oidc_auth.cli.accounts import groups, tokens, users
+from mlflow_oidc_auth.cli.audit import audit
 from mlflow_oidc_auth.cli.check import check
 from mlflow_oidc_auth.cli.database import database_option, opened
 from mlflow_oidc_auth.cli.grants import grants
+from mlflow_oidc_auth.cli.groups import groups
+from mlflow_oidc_auth.cli.tokens import tokens
+from mlflow_oidc_auth.cli.users import users
+from mlflow_oidc_auth.cli.why import explain, unmanaged
 from mlflow_oidc_auth.errors import Refusal, StartRefused
 
 
@@ -76,5 +80,5 @@ def demo(host: str, port: int, keycloak_url: str | None, keep: Path | None) -> N
     sys.exit(run(host, port, keycloak_url, keep))
 
 
-for command in (check, users, groups, grants, tokens):
+for command in (check, users, groups, tokens, grants, explain, unmanaged, audit):
     main.add_command(command)

@@ -33,6 +33,36 @@ def print_rows(rows: Sequence[Mapping[str, Value]], columns: Sequence[str], *, a
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def print_fields(fields: Mapping[str, Value], *, as_json: bool) -> None:
+    """Print one thing: a line for each of its fields, or a JSON object."""
+    if as_json:
+        click.echo(json.dumps({name: _json(value) for name, value in fields.items()}, indent=2))
+        return
+    width = max(map(len, fields))
+    for name, value in fields.items():
+        click.echo(f"{name.replace('_', ' '):<{width}}  {_cell(value)}".rstrip())
+
+
+def yes_option(function: _Function) -> _Function:
+    """`--yes`."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(function)
+
+
+def make_sure(question: str, yes: bool) -> None:
+    """Ask on standard error, unless told not to.
+
+    Raises:
+        click.Abort: the answer is no, or there is nobody to answer.
+    """
+    if not yes:
+        click.confirm(question, abort=True, err=True)
+
+
+def warn(sentence: str) -> None:
+    """Say something on standard error: standard output is for who reads it with a program."""
+    click.echo(f"Note: {sentence}", err=True)
+
+
 def printable(text: str) -> str:
     """SECURITY: people name experiments, and a name must not steer the terminal of who lists them."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -46,7 +46,7 @@ from mlflow_oidc_auth.grants.values import (
     Pattern,
     Shareable,
 )
-from mlflow_oidc_auth.permissions.resolver import Asking, code, decode
+from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode
 from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource, Rung
 
@@ -90,22 +90,36 @@ class GrantStore:
             Forbidden: the rules refuse; nothing was changed.
             NotFound: the grantee is gone.
         """
-        wanted, place = Grant(level, by.username, now, until), target(on)
         with self._engine.begin() as connection:
-            giver = self._turn(connection, on, by, now)
-            present = read(connection, place, to)
-            if present is not None and present.told() == wanted.told():
-                return present
-            if isinstance(place, Pattern):
-                write(connection, place, to, wanted)
-            else:
-                before = managed(connection, place, now)
-                write(connection, place, to, wanted)
-                after = managed(connection, place, now)
-                held = None if present is None else present.level
-                demand(may_give(giver, level, kind=on.kind, present=held, before=before, after=after))
-            _note(connection, "grant.give", on, to, by, now, present, wanted)
-            return wanted
+            return self.give_within(connection, on, to, level, by=by, now=now, until=until)
+
+    def give_within(
+        self,
+        connection: sa.Connection,
+        on: On,
+        to: Grantee,
+        level: Level,
+        *,
+        by: GivenBy,
+        now: datetime,
+        until: datetime | None = None,
+    ) -> Grant:
+        """:meth:`give` within the caller's transaction, which must end where this refuses."""
+        wanted, place = Grant(level, by.username, now, until), target(on)
+        giver = self._turn(connection, on, by, now)
+        present = read(connection, place, to)
+        if present is not None and present.told() == wanted.told():
+            return present
+        if isinstance(place, Pattern):
+            write(connection, place, to, wanted)
+        else:
+            before = managed(connection, place, now)
+            write(connection, place, to, wanted)
+            after = managed(connection, place, now)
+            held = None if present is None else present.level
+            demand(may_give(giver, level, kind=on.kind, present=held, before=before, after=after))
+        note(connection, "grant.give", on, to, by, now, present, wanted)
+        return wanted
 
     def take_away(self, on: On, of: Grantee, *, by: GivenBy, now: datetime) -> None:
         """Remove the grantee's own grant on it.
@@ -127,7 +141,7 @@ class GrantStore:
                 remove(connection, place, of)
                 after = managed(connection, place, now)
                 demand(may_take_away(giver, kind=on.kind, present=present.level, before=before, after=after))
-            _note(connection, "grant.take_away", on, of, by, now, present, None)
+            note(connection, "grant.take_away", on, of, by, now, present, None)
 
     def hand_over(self, from_id: int, to_id: int, *, by: GivenBy, now: datetime) -> int:
         """Let one user have all that another manages by grants of their own, on patterns too; how many grants.
@@ -203,11 +217,8 @@ class GrantStore:
 
     def _level(self, connection: sa.Connection, on: Shareable, by: GivenBy, now: datetime) -> Level:
         """The giver's level at this moment, by the expression that every check uses."""
-        resource = on.resource
-        key = sa.literal(resource.key if resource.kind.named else resource.experiment_id)
         asking = Asking.of(by.user_id, by.group_ids, self._default, now)
-        number = connection.execute(sa.select(code(resource.kind, key, sa.literal(on.name), asking))).scalar_one()
-        return decode(number)[0]
+        return decode(connection.execute(sa.select(code_of(on.resource, on.name, asking))).scalar_one())[0]
 
 
 def _user(connection: sa.Connection, user_id: int) -> sa.Row[str, bool]:
@@ -226,7 +237,7 @@ def _none_to_take(on: On, of: Grantee) -> str:
     )
 
 
-def _note(
+def note(
     connection: sa.Connection,
     act: str,
     on: On,
@@ -236,6 +247,7 @@ def _note(
     before: Grant | None,
     after: Grant | None,
 ) -> None:
+    """Write a change of one grant down, within its transaction."""
     audit.record(
         connection,
         by=by.username,

@@ -27,7 +27,7 @@ from mlflow_oidc_auth.errors import BadRequest, NotFound
 from mlflow_oidc_auth.grants.listing import GrantListing
 from mlflow_oidc_auth.grants.roles import Names, Roles
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_know, may_share
-from mlflow_oidc_auth.grants.store import GivenBy, Grantee, GrantStore, Shareable
+from mlflow_oidc_auth.grants.store import Found, GivenBy, Grantee, GrantStore, Shareable
 from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung, Verdict
 from mlflow_oidc_auth.web.json_api import add_json_route, asker, json_answer
@@ -39,6 +39,14 @@ class Resources(Names, Protocol):
 
     def find(self, kind: Kind, key: str) -> Shareable | None:
         """The resource of this kind with this id or name."""
+
+    def search(self, kind: Kind | None, text: str, offset: int, size: int) -> tuple[list[Found], int]:
+        """One page of those whose name holds `text`, and how many there are in all."""
+
+    def managed_by(
+        self, identity: Identity, default: Level, text: str, offset: int, size: int, now: datetime
+    ) -> tuple[list[Found], int]:
+        """One page of those that somebody manages and whose name holds `text`, and how many there are in all."""
 
 
 class Judging(Protocol):

@@ -21,8 +21,10 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from mlflow_oidc_auth import audit
 from mlflow_oidc_auth.accounts.users import IDENTITY_COLUMNS, identity_from
 from mlflow_oidc_auth.database.tables import memberships, seen_logout_tokens, sessions, users
+from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.login.logout_token import LogoutNotice
 from mlflow_oidc_auth.login.secrets import digest, new_secret, well_formed
 from mlflow_oidc_auth.vocabulary import Credential, CredentialKind, Identity
@@ -34,6 +36,7 @@ MOST_COOKIES = 4
 
 _TOUCH_EVERY = timedelta(minutes=1)
 _USER_AGENT_LENGTH = 256
+_BIGGEST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +148,15 @@ class SessionStore:
             return SessionRefused("session cookies of two people")
         return proven[0] if proven else found[0] if found else SessionRefused("absent")
 
-    def end(self, session_id: int) -> None:
-        """End one session; it may be gone already."""
-        self._end(sessions.c.id == session_id)
+    def end(self, user_id: int, session_id: int, *, by: str, now: datetime) -> None:
+        """End one session of this user.
+
+        Raises:
+            NotFound: the user has no such session, or it has ended already.
+        """
+        whose = sa.and_(sessions.c.user_id == user_id, sessions.c.id == session_id)
+        if session_id > _BIGGEST_ID or not self._end_audited(whose, by, now):
+            raise NotFound("There is no such session; it may have ended already.")
 
     def end_by_cookie(self, cookie: str) -> EndedSession | None:
         """End the session of this cookie, even one that is idle or old; `None` if there is none."""
@@ -184,13 +193,16 @@ class SessionStore:
             named = _named_by_provider(notice.issuer, notice.sid, notice.subject)
             return connection.execute(sessions.delete().where(named)).rowcount
 
-    def end_all(self, user_id: int) -> int:
+    def end_all(self, user_id: int, *, by: str, now: datetime, but: int | None = None) -> int:
         """End every session of somebody.
+
+        Args:
+            but: the id of one that stays.
 
         Returns:
             How many there were.
         """
-        return self._end(sessions.c.user_id == user_id)
+        return self._end_audited(sa.and_(sessions.c.user_id == user_id, sessions.c.id.is_distinct_from(but)), by, now)
 
     def listing(self, user_id: int, now: datetime) -> list[SessionRow]:
         """The live sessions of somebody, the one seen last first."""
@@ -214,6 +226,17 @@ class SessionStore:
     def _end(self, condition: sa.ColumnElement[bool]) -> int:
         with self._engine.begin() as connection:
             return connection.execute(sessions.delete().where(condition)).rowcount
+
+    def _end_audited(self, condition: sa.ColumnElement[bool], by: str, now: datetime) -> int:
+        """End sessions that somebody chose, here or on an admin's page, and write it down."""
+        username = sa.select(users.c.username).where(users.c.id == sessions.c.user_id).scalar_subquery()
+        statement = sessions.delete().where(condition).returning(sessions.c.id, username)
+        with self._engine.begin() as connection:
+            ended = connection.execute(statement).all()
+            for session_id, whose in sorted(ended):
+                subject = f"session {session_id} of {whose}"
+                audit.record(connection, by=by, act="session.end", subject=subject, now=now)
+            return len(ended)
 
     def _touch(self, session_id: int, now: datetime) -> None:
         """Note the visit. A database too busy to note it must not cost the visitor the page."""

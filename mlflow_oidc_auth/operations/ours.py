@@ -8,7 +8,17 @@ SECURITY: what makes, lists or revokes access keys is `InBrowser`: a token must 
 
 from __future__ import annotations
 
-from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, InBrowser, Probe, Public, Requirement, SignedIn
+from mlflow_oidc_auth.operations.requirements import (
+    Admin,
+    AdminInBrowser,
+    Deny,
+    Entry,
+    InBrowser,
+    Probe,
+    Public,
+    Requirement,
+    SignedIn,
+)
 
 NO_PASSWORDS = Deny(
     "There are no passwords here: people log in with the login service, and programs use an access key. "
@@ -65,6 +75,16 @@ OURS: tuple[Entry, ...] = (
     *json("GET", "2.0/mlflow/users/current/tokens", InBrowser()),
     *json("POST", "2.0/mlflow/users/current/tokens", InBrowser()),
     *json("DELETE", "2.0/mlflow/users/current/tokens/<token_id>", InBrowser()),
+    *json("GET", "2.0/mlflow/users/<username>/tokens", AdminInBrowser()),
+    *json("POST", "2.0/mlflow/users/<username>/tokens", AdminInBrowser()),  # of service accounts
+    *json("DELETE", "2.0/mlflow/users/<username>/tokens/<token_id>", Admin()),
+    # --- Sessions ----------------------------------------------------------------------------------------
+    *json("GET", "2.0/mlflow/users/current/sessions", InBrowser()),
+    *json("DELETE", "2.0/mlflow/users/current/sessions", InBrowser()),
+    *json("DELETE", "2.0/mlflow/users/current/sessions/<int:session_id>", InBrowser()),
+    *json("GET", "2.0/mlflow/users/<username>/sessions", Admin()),
+    *json("DELETE", "2.0/mlflow/users/<username>/sessions", Admin()),
+    *json("DELETE", "2.0/mlflow/users/<username>/sessions/<int:session_id>", Admin()),
     # --- Users, in the shapes of MLflow's own auth API ---------------------------------------------------
     *json("GET", "2.0/mlflow/users/current", SignedIn()),
     *json("GET", "3.0/mlflow/users/current/permissions", SignedIn()),

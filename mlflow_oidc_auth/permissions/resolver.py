@@ -6,7 +6,7 @@ patterns the longest prefix wins, then the highest level. A grant past its end d
 NO_PERMISSIONS is a real answer at any rung. The default never opens the default experiment (id 0),
 which belongs to nobody.
 
-List, check and explain come from here, so they cannot differ:
+List, check and explain (`explain.py`) come from here, so they cannot differ:
 
 - :func:`code` is the correlated expression: one number for one row, the level and its rung;
 - :class:`Sight` is the same rule for all rows at once, resolved in Python from the few grants a person
@@ -33,7 +33,7 @@ from mlflow_oidc_auth.database.tables import (
     named_grants,
     pattern_grants,
 )
-from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Rung
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
 
 FEW_GRANTS = 1000
 """As long as a person's exact grants are at most this many, the row filter names them literally."""
@@ -43,7 +43,14 @@ _RUNG_BASE = 8  # code = level * 8 + rung: one number travels through COALESCE, 
 READABLE = int(Level.READ) * _RUNG_BASE
 """The lowest :func:`code` that shows a row."""
 
+MANAGED = int(Level.MANAGE) * _RUNG_BASE
+"""The lowest :func:`code` of somebody who manages a row."""
+
 Value = sa.ColumnElement[Any]
+Condition = sa.ColumnElement[bool]
+
+HERE: Value = sa.literal(DEFAULT_WORKSPACE)
+"""The one workspace there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def code(kind: Kind, key: Value, name: Value, asking: Asking, workspace: Value |
         asking: who asks.
         workspace: the row's workspace, for named resources.
     """
-    workspace = sa.literal(DEFAULT_WORKSPACE) if workspace is None else workspace
+    workspace = HERE if workspace is None else workspace
     default = asking.default * _RUNG_BASE + Rung.DEFAULT.value
     if not kind.named:
         default = sa.case((key == 0, Rung.DEFAULT.value), else_=default)
@@ -114,41 +121,61 @@ def code(kind: Kind, key: Value, name: Value, asking: Asking, workspace: Value |
     )
 
 
+def code_of(resource: Resource, name: str, asking: Asking) -> Value:
+    """:func:`code` of one resource that is known, and called `name`."""
+    key = sa.literal(resource.key if resource.kind.named else resource.experiment_id)
+    return code(resource.kind, key, sa.literal(name), asking)
+
+
 def _rung(level: Value, rung: Rung) -> Value:
     return level * _RUNG_BASE + rung.value
 
 
-def _live(grants: sa.FromClause, asking: Asking, *, by_group: bool) -> list[sa.ColumnElement[bool]]:
+def whose(grants: sa.FromClause, asking: Asking, *, by_group: bool) -> Condition:
+    """Which grants are this person's own, or their groups'."""
+    return grants.c.group_id.in_(asking.group_ids) if by_group else grants.c.user_id == asking.user_id
+
+
+def holds(grants: sa.FromClause, now: Value) -> Condition:
+    """Which grants have not ended."""
+    return sa.or_(grants.c.expires_at.is_(None), grants.c.expires_at > now)
+
+
+def exact_grants(kind: Kind, key: Value, workspace: Value) -> tuple[sa.FromClause, list[Condition]]:
+    """The table of grants on single resources of a kind, and which of them are on this one."""
+    if kind.named:
+        grants = named_grants.alias()
+        return grants, [grants.c.workspace == workspace, grants.c.name == key]
+    grants = experiment_grants.alias()
+    return grants, [grants.c.experiment_id == key]
+
+
+def covering_grants(kind: Kind, name: Value, workspace: Value) -> tuple[sa.FromClause, list[Condition]]:
+    """The table of grants on patterns, and which of them cover this name."""
+    grants = pattern_grants.alias()
+    covers = sa.func.substr(name, 1, sa.func.length(grants.c.prefix)) == grants.c.prefix
+    return grants, [grants.c.kind == pattern_kind(kind), grants.c.workspace == workspace, covers]
+
+
+def _live(grants: sa.FromClause, asking: Asking, *, by_group: bool) -> list[Condition]:
     """This person's (or their groups') grants that have not ended."""
-    whose = grants.c.group_id.in_(asking.group_ids) if by_group else grants.c.user_id == asking.user_id
-    return [whose, sa.or_(grants.c.expires_at.is_(None), grants.c.expires_at > asking.now)]
+    return [whose(grants, asking, by_group=by_group), holds(grants, asking.now)]
 
 
 def _exact(kind: Kind, key: Value, workspace: Value, asking: Asking, *, by_group: bool) -> Value:
-    if kind.named:
-        grants = named_grants.alias()
-        on_it = [grants.c.workspace == workspace, grants.c.name == key]
-    else:
-        grants = experiment_grants.alias()
-        on_it = [grants.c.experiment_id == key]
+    grants, on_it = exact_grants(kind, key, workspace)
     rung = Rung.GROUP if by_group else Rung.USER
     level = sa.func.max(grants.c.level) if by_group else grants.c.level
     return sa.select(_rung(level, rung)).where(*on_it, *_live(grants, asking, by_group=by_group)).scalar_subquery()
 
 
 def _pattern(kind: Kind, name: Value, workspace: Value, asking: Asking, *, by_group: bool) -> Value:
-    grants = pattern_grants.alias()
+    grants, on_it = covering_grants(kind, name, workspace)
     rung = Rung.GROUP_PATTERN if by_group else Rung.USER_PATTERN
-    length = sa.func.length(grants.c.prefix)
     return (
         sa.select(_rung(grants.c.level, rung))
-        .where(
-            grants.c.kind == pattern_kind(kind),
-            grants.c.workspace == workspace,
-            sa.func.substr(name, 1, length) == grants.c.prefix,
-            *_live(grants, asking, by_group=by_group),
-        )
-        .order_by(length.desc(), grants.c.level.desc())
+        .where(*on_it, *_live(grants, asking, by_group=by_group))
+        .order_by(sa.func.length(grants.c.prefix).desc(), grants.c.level.desc())
         .limit(1)
         .scalar_subquery()
     )

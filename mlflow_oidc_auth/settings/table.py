@@ -179,8 +179,23 @@ class Settings(BaseSettings):
         ),
     ] = LONGEST_TOKEN_DAYS
     max_tokens_per_user: Annotated[
-        int, Setting(texts.one_token, "How many access keys a user has at a time: making one revokes the last.", "1")
+        int,
+        Setting(
+            texts.whole(1, 20, "access keys"),
+            "How many access keys a user has at a time. With 1, making one replaces the last; above, each has a name, "
+            "and making one replaces the one of its name.",
+            "3",
+        ),
     ] = 1
+    replaced_token_hours: Annotated[
+        int,
+        Setting(
+            texts.whole(0, 168, "hours"),
+            "How long an access key that was replaced still works, so that nothing stops while the new one is put in "
+            "its place; 0 ends it at once.",
+            "24",
+        ),
+    ] = 0
     max_login_age_days: Annotated[
         int,
         Setting(

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from mlflow_oidc_auth.vocabulary import Level
+from mlflow_oidc_auth.vocabulary import Level, is_plain_number
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -56,7 +56,7 @@ def whole(least: int, most: int, unit: str) -> Callable[[str], int]:
 
     def read(text: str) -> int:
         # Nine digits are enough for all of them, and int() refuses to read very long ones in its own words.
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+        if not (is_plain_number(text) and len(text) < 10 and least <= int(text) <= most):
             raise ValueError(f"must be a whole number of {unit} from {least} to {most}")
         return int(text)
 
@@ -170,9 +170,3 @@ def log_level(text: str) -> str:
     if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
         raise ValueError("must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
     return text.upper()
-
-
-def one_token(text: str) -> int:
-    if text != "1":
-        raise ValueError("must be 1: a user has one access key at a time; remove it")
-    return 1

@@ -1,8 +1,9 @@
 """Access keys in SQL: made, recognised, revoked.
 
-A user has at most so many active keys (one, unless a setting says otherwise): making one revokes the oldest
-beyond that, in the same transaction. Every request reads the row, so a key that is revoked, or whose user is
-disabled, is dead on the next request, on every worker.
+A user has at most so many active keys (one, unless a setting says otherwise): making one replaces the only one, or
+the one of its name, in the same transaction (`tokens/rules.py`). What is replaced is revoked, or lives on for some
+hours where a setting says so. Every request reads the row, so a key that is revoked, or whose user is disabled, is
+dead on the next request, on every worker.
 
 SECURITY: changes to one user's keys run one after the other (:func:`_turn`): two that are made at once cannot
 both stay. What is stored is a salted hash (`tokens/format.py`); no secret is in a row, a log or the audit.
@@ -24,7 +25,7 @@ from mlflow_oidc_auth import audit
 from mlflow_oidc_auth.accounts.users import IDENTITY_COLUMNS, AnyRow, identity_from, login_name
 from mlflow_oidc_auth.database.tables import memberships, tokens, users
 from mlflow_oidc_auth.database.turns import write_first
-from mlflow_oidc_auth.errors import Forbidden, NotFound
+from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound
 from mlflow_oidc_auth.tokens.format import (
     ParsedToken,
     PlainToken,
@@ -34,7 +35,9 @@ from mlflow_oidc_auth.tokens.format import (
     new_token,
     verify,
 )
+from mlflow_oidc_auth.tokens.rules import name_wrong, replaced_by
 from mlflow_oidc_auth.vocabulary import Credential, CredentialKind, Identity
+from mlflow_oidc_auth.web.moments import iso
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +74,10 @@ class TokenRefused:
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """One key as its user or an admin sees it. `public_id` is what people and the API call it."""
+    """One key as its user or an admin sees it. `public_id` is what people and the API call it.
+
+    `replaced_at`: since then a newer key stands in its place, and it ends early.
+    """
 
     id: int
     public_id: str
@@ -80,6 +86,8 @@ class TokenRow:
     created_by: str
     expires_at: datetime
     last_used_at: datetime | None
+    name: str = ""
+    replaced_at: datetime | None = None
 
 
 class TokenStore:
@@ -90,19 +98,30 @@ class TokenStore:
         max_per_user: how many active keys a user may have.
         max_login_age: how long after a person's last login their keys hold; `None` for no bound. Service
             accounts do not log in and are exempt.
+        overlap: how long a key that was replaced lives on.
     """
 
-    def __init__(self, engine: sa.Engine, max_per_user: int = 1, max_login_age: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        max_per_user: int = 1,
+        max_login_age: timedelta | None = None,
+        overlap: timedelta = timedelta(0),
+    ) -> None:
         self._engine = engine
         self._max_per_user = max_per_user
         self._max_login_age = max_login_age
+        self._overlap = overlap
 
-    def create(self, user_id: int, expires_at: datetime, *, by: str, now: datetime) -> tuple[PlainToken, TokenRow]:
-        """Make a key; the oldest active ones beyond the limit are revoked.
+    def create(
+        self, user_id: int, expires_at: datetime, *, by: str, now: datetime, name: str = ""
+    ) -> tuple[PlainToken, TokenRow]:
+        """Make a key, in the place of the one that `tokens/rules.py` says.
 
         Args:
             expires_at: as `tokens/rules.py` allows it.
             by: who makes it: the user, or an admin.
+            name: what it is for; required where a user may have several.
 
         Returns:
             The key in plain, which is stored nowhere, and its row.
@@ -110,16 +129,18 @@ class TokenStore:
         Raises:
             NotFound: there is no such user.
             Forbidden: the user is disabled.
+            BadRequest: the name is missing or cannot be one, or there are as many keys as there may be.
         """
+        if wrong := name_wrong(name, self._max_per_user):
+            raise BadRequest(wrong)
         token = new_token()
         digest = hash_secret(token)
         with self._engine.begin() as connection:
             user = _turn(connection, user_id)
             if not user.is_active:
                 raise Forbidden("This account is disabled, so no access key can be made for it.")
-            surplus = _active(user_id, now).offset(self._max_per_user - 1)
-            _revoke(connection, user.username, connection.execute(surplus).all(), by, now)
-            return token, _insert(connection, user, token, digest, expires_at, by, now)
+            self._make_room(connection, user, name, by, now)
+            return token, _insert(connection, user, token, digest, expires_at, name, by, now)
 
     def identify(self, parsed: ParsedToken, now: datetime, username: str | None = None) -> Identity | TokenRefused:
         """Whose key this is: one statement, and at most once a minute a second one that notes its use.
@@ -167,7 +188,7 @@ class TokenStore:
             rows = connection.execute(_active(user_id, now).where(tokens.c.public_id == public_id)).all()
             if not rows:
                 raise NotFound(_NO_SUCH_KEY)
-            _revoke(connection, username, rows, by, now)
+            _revoke(connection, username, [_row(row) for row in rows], by, now)
 
     def revoke_all(self, user_id: int, by: str, now: datetime) -> int:
         """End every active key of this user.
@@ -180,9 +201,24 @@ class TokenStore:
         """
         with self._engine.begin() as connection:
             username = _turn(connection, user_id).username
-            rows = connection.execute(_active(user_id, now)).all()
-            _revoke(connection, username, rows, by, now)
-            return len(rows)
+            keys = [_row(row) for row in connection.execute(_active(user_id, now))]
+            _revoke(connection, username, keys, by, now)
+            return len(keys)
+
+    def _make_room(self, connection: sa.Connection, user: AnyRow, name: str, by: str, now: datetime) -> None:
+        """End what a new key of this name replaces, now or after the overlap; what it replaced earlier ends now."""
+        keys = [_row(row) for row in connection.execute(_active(user.id, now))]
+        replaced = replaced_by(name, keys, self._max_per_user)
+        if isinstance(replaced, str):
+            raise BadRequest(replaced)
+        if not self._overlap:
+            _revoke(connection, user.username, replaced, by, now)
+            return
+        if replaced:
+            earlier = [key for key in keys if key.replaced_at and (self._max_per_user == 1 or key.name == name)]
+            _revoke(connection, user.username, earlier, by, now)
+        for key in replaced:
+            _replace(connection, user.username, key, min(key.expires_at, now + self._overlap), by, now)
 
     def _judge(
         self, rows: Sequence[AnyRow], parsed: ParsedToken, now: datetime, username: str | None
@@ -226,6 +262,8 @@ _COLUMNS = (
     tokens.c.created_by,
     tokens.c.expires_at,
     tokens.c.last_used_at,
+    tokens.c.name,
+    tokens.c.replaced_at,
 )
 
 _IDENTIFY = (
@@ -277,6 +315,7 @@ def _insert(
     token: PlainToken,
     digest: TokenDigest,
     expires_at: datetime,
+    name: str,
     by: str,
     now: datetime,
 ) -> TokenRow:
@@ -287,17 +326,26 @@ def _insert(
         "created_at": now,
         "created_by": by,
         "expires_at": expires_at,
+        "name": name,
     }
     row = _row(connection.execute(tokens.insert().values(values).returning(*_COLUMNS)).one())
-    after = {"expires_at": expires_at.isoformat(timespec="seconds")}
+    after = {"expires_at": iso(expires_at)} | ({"name": name} if name else {})
     audit.record(connection, by=by, act="token.create", subject=_named(row, user.username), now=now, after=after)
     return row
 
 
-def _revoke(connection: sa.Connection, username: str, rows: Sequence[AnyRow], by: str, now: datetime) -> None:
-    for row in rows:
-        connection.execute(tokens.update().where(tokens.c.id == row.id).values(revoked_at=now))
-        audit.record(connection, by=by, act="token.revoke", subject=_named(_row(row), username), now=now)
+def _revoke(connection: sa.Connection, username: str, keys: Sequence[TokenRow], by: str, now: datetime) -> None:
+    for key in keys:
+        connection.execute(tokens.update().where(tokens.c.id == key.id).values(revoked_at=now))
+        audit.record(connection, by=by, act="token.revoke", subject=_named(key, username), now=now)
+
+
+def _replace(connection: sa.Connection, username: str, key: TokenRow, until: datetime, by: str, now: datetime) -> None:
+    """Let a key live on for a while beside the one that stands in its place."""
+    connection.execute(tokens.update().where(tokens.c.id == key.id).values(replaced_at=now, expires_at=until))
+    before, after = {"expires_at": iso(key.expires_at)}, {"expires_at": iso(until)}
+    subject = _named(key, username)
+    audit.record(connection, by=by, act="token.replace", subject=subject, now=now, before=before, after=after)
 
 
 def _named(row: TokenRow, username: str) -> str:

@@ -6,11 +6,13 @@ import flask
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from mlflow_oidc_auth.errors import BadRequest, TooLarge
+from mlflow_oidc_auth.vocabulary import is_plain_number
 
 LARGEST_FORM = 16 * 1024
 """In bytes; ours are a few hundred."""
 
 _LAST_PAGE = 1_000_000
+_LONGEST_ASKED = 1024
 
 
 def form_fields(*fields: str) -> dict[str, str]:
@@ -28,17 +30,27 @@ def form_fields(*fields: str) -> dict[str, str]:
     for field in fields:
         if len(form.getlist(field)) > 1:
             raise BadRequest(f"The form holds '{field}' twice.")
-    return {field: form.get(field, "") for field in fields}
+    return {field: _storable(form.get(field, "")) for field in fields}
 
 
-def page_number() -> int:
+def query_fields(*fields: str) -> dict[str, str]:
+    """These fields of a form that asks for a page; one that was not sent is empty."""
+    return {field: _storable(flask.request.args.get(field, ""))[:_LONGEST_ASKED] for field in fields}
+
+
+def page_number(parameter: str = "page") -> int:
     """The page of the list that is asked for, from 1.
 
     Raises:
         BadRequest: it is no number of a page.
     """
-    text = flask.request.args.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 7 else 0
+    text = flask.request.args.get(parameter, "1")
+    number = int(text) if is_plain_number(text) and len(text) <= 7 else 0
     if not 1 <= number <= _LAST_PAGE:
-        raise BadRequest("'page' must be a number from 1. Open this page without it.")
+        raise BadRequest(f"'{parameter}' must be a number from 1. Open this page without it.")
     return number
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL refuses NUL in a text. What no name holds is told at its field like any other that is unknown."""
+    return text.replace("\0", "\ufffd")

@@ -7,15 +7,17 @@ no database stores (NUL, half of a character pair) is refused here, so that it c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
 import flask
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from mlflow_oidc_auth.errors import BadRequest
+from mlflow_oidc_auth.vocabulary import is_plain_number
 from mlflow_oidc_auth.web.strict_json import parse, storable
 
 LARGEST_BODY = 64 * 1024
@@ -48,7 +50,7 @@ def _said(text: str) -> str:
 def _plain_digits(value: object) -> object:
     """Python takes `1_0` and `３` for numbers too; no database does."""
     if isinstance(value, str):
-        if not (value.isascii() and value.isdigit()) or len(value) > 18:
+        if not is_plain_number(value) or len(value) > 18:
             raise ValueError(f"must be a whole number; {quoted(value)} is none.")
         return int(value)
     return value
@@ -58,8 +60,8 @@ Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), AfterValidator
 """Text that is not empty. A validator of a field's own raises ValueError with the end of a sentence that begins
 with the field's name."""
 
-Number = Annotated[int, BeforeValidator(_plain_digits)]
-"""A whole number from 0, in plain digits where it is sent as text."""
+Number = Annotated[int, BeforeValidator(_plain_digits), Field(ge=0, le=10**18 - 1)]
+"""A whole number from 0 that databases can compare with, in plain digits where it is sent as text."""
 
 _Body = TypeVar("_Body", bound=Body)
 _Query = TypeVar("_Query", bound=Query)
@@ -71,8 +73,11 @@ def read_body(model: type[_Body]) -> _Body:
     Raises:
         BadRequest: the body is no such object; the sentence names the field.
     """
-    try:
-        return model.model_validate(_object(_raw_body()))
+    sent = _object(_raw_body())
+    try:  # written again, in one way: of JSON alone does pydantic read a choice strictly, and from its text
+        return model.model_validate_json(json.dumps(sent, ensure_ascii=False).encode())
+    except (UnicodeEncodeError, RecursionError):
+        raise BadRequest("The JSON in this request holds half of a character pair, or is nested too deeply.") from None
     except ValidationError as error:
         raise BadRequest(_sentence(error.errors(include_url=False)[0], "field", model)) from None
 
@@ -94,6 +99,9 @@ def read_query(model: type[_Query]) -> _Query:
 _WRONG_TYPES = {
     "string_type": "must be text.",
     "int_type": "must be a whole number.",
+    "int_from_float": "must be a whole number.",
+    "greater_than_equal": "must be a whole number from 0.",
+    "less_than_equal": "is larger than any number here.",
     "bool_type": "must be true or false.",
     "list_type": "must be a list.",
     "dict_type": "must be an object.",
@@ -111,6 +119,10 @@ def _sentence(error: ErrorDetails, noun: str, model: type[BaseModel]) -> str:
             return f"This request does not know the field {quoted(name)}; send {', '.join(model.model_fields)}."
         case "string_too_long":
             return f"'{name}' is longer than {error['ctx']['max_length']} characters."
+        case "enum" | "literal_error":
+            return f"'{name}' must be {error['ctx']['expected']}."
+        case "json_invalid":
+            return "The JSON in this request is nested too deeply."
         case "value_error":
             return f"'{name}' {error['ctx']['error']}" if name else str(error["ctx"]["error"])
         case other if other in _WRONG_TYPES:

@@ -8,10 +8,11 @@ Pages are never stored, neither by a cache nor by the browser.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import flask
@@ -20,7 +21,7 @@ import werkzeug.exceptions
 
 from mlflow_oidc_auth import context
 from mlflow_oidc_auth.errors import NotFound, Refusal, Unauthenticated, Unavailable
-from mlflow_oidc_auth.vocabulary import CredentialKind
+from mlflow_oidc_auth.vocabulary import CredentialKind, Identity, Level
 from mlflow_oidc_auth.web import moments
 
 _STATIC = Path(__file__).parent / "static"
@@ -44,6 +45,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     403: ("You may not do this", ""),
     404: ("There is nothing here", "It may be gone, or you may not see it."),
     413: ("This is too large", "Nothing was changed."),
+    429: ("That was too often", "Nothing was changed."),
     503: ("Not available at the moment", "Wait a moment, then try again."),
 }
 _UNEXPECTED = ("Something went wrong", "Try again. If it happens again, tell an MLflow admin when it happened.")
@@ -54,9 +56,16 @@ class Pages:
 
     Args:
         static_prefix: empty, or `/path`.
+        open_requests: how many requests for access somebody is to decide; asked once for each page with a navigation.
+        level_words: what each level lets somebody do, in words.
     """
 
-    def __init__(self, static_prefix: str) -> None:
+    def __init__(
+        self,
+        static_prefix: str,
+        open_requests: Callable[[Identity], int] = lambda _: 0,
+        level_words: Mapping[Level, str] = MappingProxyType({}),
+    ) -> None:
         self._prefix = static_prefix.rstrip("/")
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("mlflow_oidc_auth.web"),
@@ -65,7 +74,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals |= {"asset": self._asset, "prefix": self._prefix}
+        self._templates.globals |= {
+            "asset": self._asset,
+            "prefix": self._prefix,
+            "open_requests": open_requests,
+            "level_words": {level.name: words for level, words in level_words.items()},
+        }
         self._templates.filters |= {"day": moments.day, "minute": moments.minute, "machine": moments.machine}
 
     def render(self, template: str, **values: Any) -> flask.Response:

@@ -62,6 +62,7 @@ def test_what_is_required_is_enough_and_the_rest_has_its_default() -> None:
     assert settings.session_cookie_name == "mlflow_oidc_session"
     assert (settings.session_cookie_max_age_seconds, settings.session_idle_seconds) == (12 * 3600, 3600)
     assert (settings.max_token_days, settings.max_tokens_per_user, settings.max_login_age_days) == (365, 1, 0)
+    assert settings.replaced_token_hours == 0
     assert settings.default_mlflow_permission is Level.NO_PERMISSIONS
     assert not settings.restrict_resource_creation
     assert not settings.automatic_login_redirect
@@ -103,7 +104,8 @@ READ: list[tuple[str, str, Any]] = [
         tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "192.168.7.2/32", "fd00::/8"))),
     ),
     ("MAX_TOKEN_DAYS", "90", 90),
-    ("MAX_TOKENS_PER_USER", "1", 1),
+    ("MAX_TOKENS_PER_USER", "20", 20),
+    ("REPLACED_TOKEN_HOURS", "168", 168),
     ("MAX_LOGIN_AGE_DAYS", "30", 30),
     ("LOG_LEVEL", "debug", "DEBUG"),
 ]
@@ -149,7 +151,9 @@ REFUSED = [
     ("MAX_TOKEN_DAYS", "0", "from 1 to 365"),
     ("MAX_TOKEN_DAYS", "-1", "from 1 to 365"),
     ("MAX_TOKEN_DAYS", "٣٠", "from 1 to 365"),
-    ("MAX_TOKENS_PER_USER", "2", "one access key"),
+    ("MAX_TOKENS_PER_USER", "21", "from 1 to 20"),
+    ("MAX_TOKENS_PER_USER", "0", "from 1 to 20"),
+    ("REPLACED_TOKEN_HOURS", "169", "from 0 to 168"),
     ("MAX_LOGIN_AGE_DAYS", "1.5", "whole number"),
     ("DEFAULT_MLFLOW_PERMISSION", "OWNER", "NO_PERMISSIONS, READ, USE, EDIT, MANAGE"),
     ("DEFAULT_MLFLOW_PERMISSION", "10", "NO_PERMISSIONS, READ, USE, EDIT, MANAGE"),

@@ -20,6 +20,7 @@ from mlflow_oidc_auth.tokens.store import TokenStore
 from tests.databases import Backend, Databases, PostgresMissing
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+ALICE, BOB, CAROL, ROOT = (f"{name}@example.test" for name in ("alice", "bob", "carol", "root"))
 
 
 class Shell:
@@ -45,6 +46,11 @@ class Shell:
         """What the command prints as JSON."""
         rows: list[dict[str, Any]] = json.loads(self.says(*words, "--json"))
         return rows
+
+    def field(self, *words: str) -> dict[str, Any]:
+        """The one thing that the command prints as JSON."""
+        fields: dict[str, Any] = json.loads(self.says(*words, "--json"))
+        return fields
 
     def refuses(self, *words: str, code: int = 1) -> str:
         """What the command says on stderr; it must not succeed, and print nothing else."""
@@ -77,3 +83,25 @@ def shell(databases: Databases, backend: Backend) -> Iterator[Shell]:
     opened = Shell(url)
     yield opened
     opened.engine.dispose()
+
+
+@pytest.fixture
+def home(shell: Shell) -> Shell:
+    """alice and bob; experiment 7, the model `taxi` and the prompt `greeting`."""
+    shell.login("alice", "/prokube users")
+    shell.login("bob", "/prokube users", "/prokube users/team a")
+    with shell.engine.begin() as connection:
+        connection.execute(
+            sa.text("INSERT INTO experiments (experiment_id, name, workspace) VALUES (7, 'demand', 'default')")
+        )
+        for name in ("taxi", "greeting"):
+            connection.execute(
+                sa.text("INSERT INTO registered_models (name, workspace) VALUES (:name, 'default')"), {"name": name}
+            )
+        connection.execute(
+            sa.text(
+                "INSERT INTO registered_model_tags (workspace, name, key, value) "
+                "VALUES ('default', 'greeting', 'mlflow.prompt.is_prompt', 'true')"
+            )
+        )
+    return shell

@@ -83,7 +83,7 @@ def test_keys_are_listed_without_their_secret(shell: Shell, alice: int, root: in
     ids["root@example.test"] = make_key(shell, root, "root@example.test")
     assert {row["user"]: row["id"] for row in shell.json("tokens", "list")} == ids
     (row,) = shell.json("tokens", "list", "--user", "ALICE@example.test")
-    assert set(row) == {"user", "id", "created", "by", "expires", "last_used"}
+    assert set(row) == {"user", "id", "name", "created", "by", "expires", "last_used"}
     assert (row["id"], row["by"], row["last_used"]) == (ids["alice@example.test"], "alice@example.test", None)
     assert "mlfpat_" not in shell.says("tokens", "list")
 

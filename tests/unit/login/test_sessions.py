@@ -10,8 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from mlflow_oidc_auth.accounts.users import UserStore
+from mlflow_oidc_auth.database.tables import audit_records
 from mlflow_oidc_auth.database.tables import sessions as sessions_table
 from mlflow_oidc_auth.database.tables import users as users_table
+from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.login.claims import Profile
 from mlflow_oidc_auth.login.sessions import SessionRefused, SessionStore
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity
@@ -168,10 +170,51 @@ def test_with_another_secret_key_the_session_ends_without_a_hint(
 def test_one_session_or_all_can_be_ended(sessions: SessionStore, users: UserStore, alice: int) -> None:
     bob = users.record_login(profile("bob"), NOW).id
     first, second, bobs = opened(sessions, alice), opened(sessions, alice), opened(sessions, bob)
-    sessions.end(sessions.listing(alice, NOW)[-1].id)
+    sessions.end(alice, sessions.listing(alice, NOW)[-1].id, by="alice@example.test", now=NOW)
     assert [bool(sessions.identify(cookie, NOW)) for cookie in (first, second, bobs)] == [False, True, True]
-    assert sessions.end_all(alice) == 1
+    assert sessions.end_all(alice, by="root@example.test", now=NOW) == 1
     assert [bool(sessions.identify(cookie, NOW)) for cookie in (first, second, bobs)] == [False, False, True]
+
+
+def test_all_but_one_can_be_ended(sessions: SessionStore, alice: int) -> None:
+    first, second, third = (opened(sessions, alice) for _ in range(3))
+    identity = sessions.identify(second, NOW)
+    assert isinstance(identity, Identity)
+    assert sessions.end_all(alice, by="alice@example.test", now=NOW, but=identity.credential.id) == 2
+    assert [bool(sessions.identify(cookie, NOW)) for cookie in (first, second, third)] == [False, True, False]
+
+
+@pytest.mark.parametrize("which", ["somebody else's", "ended", "no such", "beyond every number"])
+def test_a_session_that_is_not_theirs_is_not_ended(
+    sessions: SessionStore, users: UserStore, alice: int, which: str
+) -> None:
+    bob = users.record_login(profile("bob"), NOW).id
+    bobs, alices = opened(sessions, bob), opened(sessions, alice)
+    ids = {
+        "somebody else's": sessions.listing(bob, NOW)[0].id,
+        "ended": sessions.listing(alice, NOW)[0].id,
+        "no such": 4711,
+        "beyond every number": int("9" * 30),
+    }
+    if which == "ended":
+        sessions.end_by_cookie(alices)
+    with pytest.raises(NotFound):
+        sessions.end(alice, ids[which], by="alice@example.test", now=NOW)
+    assert sessions.identify(bobs, NOW)
+
+
+def test_who_ended_whose_session_is_written_down(engine: sa.Engine, sessions: SessionStore, alice: int) -> None:
+    opened(sessions, alice)
+    opened(sessions, alice)
+    ids = sorted(row.id for row in sessions.listing(alice, NOW))
+    sessions.end(alice, ids[0], by="alice@example.test", now=NOW)
+    sessions.end_all(alice, by="root@example.test", now=NOW)
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(audit_records).where(audit_records.c.act == "session.end")).all()
+    assert [(row.by, row.subject) for row in rows] == [
+        ("alice@example.test", f"session {ids[0]} of alice@example.test"),
+        ("root@example.test", f"session {ids[1]} of alice@example.test"),
+    ]
 
 
 def test_the_provider_names_a_session_or_a_subject_of_its_own(

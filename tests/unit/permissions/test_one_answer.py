@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from mlflow.exceptions import MlflowException
 from mlflow_oidc_auth.database.tables import experiment_grants, named_grants, pattern_grants
 from mlflow_oidc_auth.operations.targets import IdKind
 from mlflow_oidc_auth.permissions import resolver
+from mlflow_oidc_auth.permissions.explain import Explainer
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
 from tests.databases import Backend, Databases, PostgresMissing
 from tests.stores import NOW, Stores
@@ -197,6 +198,7 @@ def test_lists_look_ups_checks_and_reasons_agree_with_the_rules(world: World, mo
         _check_lists(world, identity, expected)
         _check_look_ups(world, identity, expected, some_name)
         _check_the_gate(world, identity, expected)
+        _check_why(world, identity, expected, some_name, grants.default)
         _check_sights(world, identity, expected)
         with monkeypatch.context() as patched:
             patched.setattr(resolver, "FEW_GRANTS", -1)  # everybody has too many to name
@@ -257,6 +259,26 @@ def _check_the_gate(world: World, identity: Identity, expected: Expected) -> Non
         **{(IdKind.RUN, run_id): expected[number][0] for run_id, number in world.runs.items()},
         **{(IdKind.NAME, name): expected[name][0] for name in NAMES},
     }
+
+
+def _check_why(world: World, identity: Identity, expected: Expected, name: str, default: Level) -> None:
+    """What "why?" tells, which also works out from the grants themselves what decides."""
+    explainer, asked = Explainer(world.stores.engine, default), _Asked(identity.user_id)
+    for of in (0, world.number(name), name):
+        resource = Resource(Kind.EXPERIMENT if isinstance(of, int) else Kind.REGISTERED_MODEL, str(of))
+        called = world.experiments[of] if isinstance(of, int) else of
+        told = explainer.explain(asked, identity.group_ids, resource, called, NOW)
+        assert (told.level, told.rung) == expected[of]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Of whom it is asked."""
+
+    id: int
+    username: str = "bob"
+    is_admin: bool = False
+    is_active: bool = True
 
 
 def _check_sights(world: World, identity: Identity, expected: Expected) -> None:

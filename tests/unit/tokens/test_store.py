@@ -16,7 +16,7 @@ from mlflow_oidc_auth.accounts.users import UserStore
 from mlflow_oidc_auth.database.engine import build_engine
 from mlflow_oidc_auth.database.tables import audit_records, tokens
 from mlflow_oidc_auth.database.tables import users as users_table
-from mlflow_oidc_auth.errors import Forbidden, NotFound
+from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound
 from mlflow_oidc_auth.tokens.format import ParsedToken, PlainToken, new_token, parse
 from mlflow_oidc_auth.tokens.store import Cause, TokenRefused, TokenRow, TokenStore
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity
@@ -276,12 +276,139 @@ def test_making_a_key_revokes_the_last_one(store: TokenStore, alice: int, bob: i
     ]
 
 
-def test_with_a_limit_of_three_the_oldest_goes(engine: sa.Engine, alice: int) -> None:
+def named(store: TokenStore, user_id: int, name: str, now: datetime = NOW) -> ParsedToken:
+    token, _ = store.create(user_id, now + MONTH, by="alice@example.test", now=now, name=name)
+    return read(token)
+
+
+def names(store: TokenStore, user_id: int, now: datetime = NOW) -> list[str]:
+    return [row.name for row in store.active_of(user_id, now)]
+
+
+def test_where_several_keys_are_allowed_each_has_a_name_and_none_ends_another(engine: sa.Engine, alice: int) -> None:
     store = TokenStore(engine, max_per_user=3)
-    ids = [made(store, alice, NOW + number * SECOND)[1].public_id for number in range(5)]
-    assert [row.public_id for row in store.active_of(alice, NOW + MINUTE)] == [ids[4], ids[3], ids[2]]
-    made(TokenStore(engine), alice, NOW + MINUTE)  # the limit was lowered to one
-    assert len(store.active_of(alice, NOW + MINUTE)) == 1
+    keys = [named(store, alice, name, NOW + number * SECOND) for number, name in enumerate(("laptop", "ci", "nightly"))]
+    assert names(store, alice, NOW + MINUTE) == ["nightly", "ci", "laptop"]
+    assert all(isinstance(store.identify(key, NOW + MINUTE), Identity) for key in keys)
+
+
+def test_a_new_key_of_a_name_replaces_the_one_that_has_it_and_no_other(engine: sa.Engine, alice: int) -> None:
+    store = TokenStore(engine, max_per_user=2)
+    laptop, ci = named(store, alice, "laptop"), named(store, alice, "ci")
+    again = named(store, alice, "laptop", NOW + MINUTE)
+    assert cause(store.identify(laptop, NOW + MINUTE)) is Cause.REVOKED
+    assert all(isinstance(store.identify(key, NOW + MINUTE), Identity) for key in (ci, again))
+    assert sorted(names(store, alice, NOW + MINUTE)) == ["ci", "laptop"]
+
+
+def test_when_there_are_as_many_keys_as_there_may_be_none_is_ended_to_make_room(engine: sa.Engine, alice: int) -> None:
+    store = TokenStore(engine, max_per_user=2)
+    keys = [named(store, alice, "laptop"), named(store, alice, "ci")]
+    with pytest.raises(BadRequest, match=r"has 2 access keys, and may have 2\. .* revoke one first"):
+        named(store, alice, "nightly")
+    assert all(isinstance(store.identify(key, NOW), Identity) for key in keys)
+    store.revoke(alice, keys[0].public_id, by="alice@example.test", now=NOW)
+    named(store, alice, "nightly")
+    assert sorted(names(store, alice)) == ["ci", "nightly"]
+
+
+def test_a_limit_that_was_lowered_ends_nothing_until_one_key_is_allowed(engine: sa.Engine, alice: int) -> None:
+    for name in ("laptop", "ci", "nightly"):
+        named(TokenStore(engine, max_per_user=3), alice, name)
+    with pytest.raises(BadRequest, match="Revoke one that is not needed first"):
+        named(TokenStore(engine, max_per_user=2), alice, "ci")
+    made(TokenStore(engine), alice, NOW + MINUTE)
+    assert names(TokenStore(engine), alice, NOW + MINUTE) == [""]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "a" * 65, " a", "a ", "a\0b", "a\nb", "\ud800", "\u202etxt"],
+    ids=["empty", "blank", "long", "space before", "space after", "NUL", "two lines", "half a pair", "backwards"],
+)
+def test_what_can_be_no_name_makes_no_key(engine: sa.Engine, alice: int, name: str) -> None:
+    store = TokenStore(engine, max_per_user=2)
+    with pytest.raises(BadRequest):
+        named(store, alice, name)
+    assert store.active_of(alice, NOW) == []
+    named(store, alice, "é" * 64)
+
+
+# --- a replaced key that lives on ------------------------------------------------------------------------
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_replaced_key_lives_on_for_as_long_as_is_set(engine: sa.Engine, alice: int, limit: int) -> None:
+    store = TokenStore(engine, limit, overlap=6 * HOUR)
+    old, new = named(store, alice, "ci"), named(store, alice, "ci", NOW + HOUR)
+    last_moment = NOW + 7 * HOUR - SECOND
+    assert all(isinstance(store.identify(key, last_moment), Identity) for key in (old, new))
+    assert cause(store.identify(old, NOW + 7 * HOUR)) is Cause.EXPIRED
+    standing, replaced = store.active_of(alice, last_moment)
+    assert (standing.replaced_at, replaced.replaced_at, replaced.expires_at) == (None, NOW + HOUR, NOW + 7 * HOUR)
+
+
+def test_a_replaced_key_never_lives_longer_than_it_would_have(engine: sa.Engine, alice: int) -> None:
+    store = TokenStore(engine, overlap=6 * HOUR)
+    old, _ = made(store, alice, lives=2 * HOUR)
+    made(store, alice, NOW + HOUR)
+    assert cause(store.identify(old, NOW + 2 * HOUR)) is Cause.EXPIRED
+
+
+def test_replacing_again_ends_what_was_replaced_before_at_once(engine: sa.Engine, alice: int) -> None:
+    store = TokenStore(engine, max_per_user=2, overlap=6 * HOUR)
+    first, other = named(store, alice, "ci"), named(store, alice, "laptop")
+    second, others_second = named(store, alice, "ci"), named(store, alice, "laptop")
+    third = named(store, alice, "ci", NOW + MINUTE)
+    assert cause(store.identify(first, NOW + MINUTE)) is Cause.REVOKED
+    alive = (other, second, others_second, third)
+    assert all(isinstance(store.identify(key, NOW + MINUTE), Identity) for key in alive)
+
+
+def test_a_replaced_key_does_not_count_towards_the_limit(engine: sa.Engine, alice: int) -> None:
+    store = TokenStore(engine, max_per_user=2, overlap=6 * HOUR)
+    named(store, alice, "ci")
+    named(store, alice, "ci")
+    named(store, alice, "laptop")
+    with pytest.raises(BadRequest):
+        named(store, alice, "nightly")
+    assert sorted(names(store, alice)) == ["ci", "ci", "laptop"]
+
+
+@pytest.mark.parametrize("by", ["revoking it", "revoking all", "disabling", "deleting"])
+def test_what_ends_a_key_ends_one_that_lives_on_too(engine: sa.Engine, users: UserStore, alice: int, by: str) -> None:
+    store = TokenStore(engine, overlap=6 * HOUR)
+    old, row = made(store, alice)
+    made(store, alice)
+    assert isinstance(store.identify(old, NOW), Identity)
+    match by:
+        case "revoking it":
+            store.revoke(alice, row.public_id, by="alice@example.test", now=NOW)
+        case "revoking all":
+            assert store.revoke_all(alice, by="root@example.test", now=NOW) == 2
+        case "disabling":
+            users.disable(alice, NOW)
+        case "deleting":
+            users.delete(alice, NOW)
+    assert not store.identify(old, NOW)
+
+
+def test_the_audit_tells_of_a_replaced_key_when_it_would_have_ended_and_when_it_does(
+    engine: sa.Engine, alice: int
+) -> None:
+    store = TokenStore(engine, overlap=6 * HOUR)
+    _, row = made(store, alice)
+    made(store, alice)
+    with engine.connect() as connection:
+        found = sa.select(audit_records).where(audit_records.c.act == "token.replace")
+        (told,) = connection.execute(found).all()
+    assert told.subject == f"access key {row.public_id} of alice@example.test"
+    assert (told.before, told.after) == (
+        {"expires_at": "2026-07-01T12:00:00+00:00"},
+        {"expires_at": "2026-06-01T18:00:00+00:00"},
+    )
 
 
 def test_an_expired_key_stays_expired_when_a_new_one_is_made(store: TokenStore, alice: int) -> None:
@@ -302,8 +429,16 @@ def test_nobody_makes_a_key_for_who_is_disabled_or_gone(
     assert acts(engine) == []
 
 
-def test_many_keys_made_at_once_leave_one(engine: sa.Engine, store: TokenStore, alice: int) -> None:
-    at_once, rounds = 4, 5
+@pytest.mark.parametrize(
+    ("limit", "overlap", "names_", "left"),
+    [(1, False, [""], 1), (1, True, [""], 2), (2, False, ["a", "b", "c", "a"], 2), (2, True, ["a"], 2)],
+    ids=["one", "one and its overlap", "two names of three", "one name and its overlap"],
+)
+def test_keys_made_at_once_are_never_more_than_there_may_be(
+    engine: sa.Engine, alice: int, limit: int, overlap: bool, names_: list[str], left: int
+) -> None:
+    store = TokenStore(engine, limit, overlap=6 * HOUR * overlap)
+    at_once, rounds = 4, 4
     barrier = threading.Barrier(at_once)
     failures: list[BaseException] = []
 
@@ -311,7 +446,8 @@ def test_many_keys_made_at_once_leave_one(engine: sa.Engine, store: TokenStore, 
         try:
             for turn in range(rounds):
                 barrier.wait(30)
-                made(store, alice, NOW + (turn * at_once + number) * SECOND)
+                with suppress(BadRequest):  # as many as there may be
+                    named(store, alice, names_[number % len(names_)], NOW + (turn * at_once + number) * SECOND)
         except BaseException as failure:
             failures.append(failure)
             barrier.abort()
@@ -322,10 +458,10 @@ def test_many_keys_made_at_once_leave_one(engine: sa.Engine, store: TokenStore, 
     for thread in threads:
         thread.join(60)
     assert not failures
-    assert len(store.active_of(alice, NOW + MINUTE)) == 1
+    assert len(store.active_of(alice, NOW + MINUTE)) == left
     with engine.connect() as connection:
         everything = connection.execute(sa.select(sa.func.count()).select_from(tokens)).scalar()
-    assert everything == at_once * rounds
+    assert len(names_) > limit or everything == at_once * rounds
 
 
 def test_a_key_made_while_its_user_is_disabled_does_not_survive(

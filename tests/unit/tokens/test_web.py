@@ -8,12 +8,16 @@ from typing import Any
 
 import flask
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from mlflow_oidc_auth import context
+from mlflow_oidc_auth.accounts.users import UserStore
+from mlflow_oidc_auth.database.tables import users as users_table
 from mlflow_oidc_auth.errors import Refusal
+from mlflow_oidc_auth.login.claims import Profile
 from mlflow_oidc_auth.operations.ours import OURS
-from mlflow_oidc_auth.operations.requirements import InBrowser
+from mlflow_oidc_auth.operations.requirements import Admin, AdminInBrowser, InBrowser
 from mlflow_oidc_auth.tokens.format import ParsedToken, parse
 from mlflow_oidc_auth.tokens.store import TokenStore
 from mlflow_oidc_auth.tokens.web import token_api
@@ -29,10 +33,9 @@ def path(request: pytest.FixtureRequest) -> str:
     return f"{PREFIX}/{request.param}/2.0/mlflow/users/current/tokens"
 
 
-@pytest.fixture
-def client(store: TokenStore) -> FlaskClient:
+def client_of(store: TokenStore, users: UserStore) -> FlaskClient:
     app = flask.Flask(__name__)
-    app.register_blueprint(token_api(store=store, max_days=365, clock=lambda: NOW), url_prefix=PREFIX)
+    app.register_blueprint(token_api(store=store, users=users, max_days=365, clock=lambda: NOW), url_prefix=PREFIX)
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> tuple[flask.Response, int]:
@@ -41,9 +44,21 @@ def client(store: TokenStore) -> FlaskClient:
     return app.test_client()
 
 
-def seen_as(user_id: int, name: str) -> context.Filtered:
+@pytest.fixture
+def client(store: TokenStore, users: UserStore) -> FlaskClient:
+    return client_of(store, users)
+
+
+def seen_as(user_id: int, name: str, *, is_admin: bool = False) -> context.Filtered:
     credential = Credential(CredentialKind.SESSION, 1, NOW + timedelta(hours=1))
-    return context.Filtered(Identity(user_id, f"{name}@example.test", name, False, False, frozenset(), credential))
+    return context.Filtered(Identity(user_id, f"{name}@example.test", name, is_admin, False, frozenset(), credential))
+
+
+@pytest.fixture
+def as_root(users: UserStore) -> Iterator[None]:
+    root = Profile("https://id.example.test", "root-sub", "root@example.test", "root", frozenset(), True)
+    with context.viewing(seen_as(users.record_login(root, NOW).id, "root", is_admin=True)):
+        yield
 
 
 @pytest.fixture
@@ -63,9 +78,11 @@ def test_a_key_is_made_shown_once_and_works(client: FlaskClient, store: TokenSto
     assert body == {
         "token": body["token"],
         "id": key.public_id,
+        "name": "",
         "created_at": "2026-06-01T12:00:00+00:00",
         "expires_at": "2027-01-31T23:59:59+00:00",
         "last_used_at": None,
+        "replaced_at": None,
     }
     identity = store.identify(key, NOW)
     assert isinstance(identity, Identity)
@@ -78,9 +95,11 @@ def test_a_key_is_made_shown_once_and_works(client: FlaskClient, store: TokenSto
         "tokens": [
             {
                 "id": key.public_id,
+                "name": "",
                 "created_at": "2026-06-01T12:00:00+00:00",
                 "expires_at": "2027-01-31T23:59:59+00:00",
                 "last_used_at": "2026-06-01T12:00:00+00:00",
+                "replaced_at": None,
             }
         ]
     }
@@ -118,6 +137,10 @@ BAD_BODIES: dict[str, Any] = {
     "another field": b'{"expires_at": "2027-01-31", "user": "bob@example.test"}',
     "a doubled field": b'{"expires_at": "2027-01-31", "expiresAt": "2027-01-31"}',
     "a repeated key": b'{"expires_at": "2027-01-31", "expires_at": "2026-06-02"}',
+    "an empty name": b'{"expires_at": "2027-01-31", "name": ""}',
+    "a long name": b'{"expires_at": "2027-01-31", "name": "%s"}' % (b"x" * 65),
+    "a name of two lines": b'{"expires_at": "2027-01-31", "name": "a\\nb"}',
+    "a name that is no text": b'{"expires_at": "2027-01-31", "name": 7}',
     "a number": b'{"expires_at": 20270131}',
     "null": b'{"expires_at": null}',
     "empty": b'{"expires_at": ""}',
@@ -162,13 +185,87 @@ def test_without_an_identity_there_is_nothing(client: FlaskClient, path: str) ->
         assert [answer.status_code for answer in answers] == [401, 401, 401]
 
 
-def test_each_operation_needs_a_browser_session(client: FlaskClient) -> None:
+@pytest.mark.usefixtures("as_alice")
+def test_where_several_keys_are_allowed_a_key_is_named(
+    engine: sa.Engine, users: UserStore, alice: int, path: str
+) -> None:
+    store = TokenStore(engine, max_per_user=2)
+    client = client_of(store, users)
+    nameless = client.post(path, json={"expires_at": "2027-01-31"})
+    assert (nameless.status_code, "a name" in nameless.get_json()["message"]) == (400, True)
+    for name in ("laptop", "ci"):
+        assert client.post(path, json={"expires_at": "2027-01-31", "name": name}).get_json()["name"] == name
+    full = client.post(path, json={"expires_at": "2027-01-31", "name": "nightly"})
+    assert (full.status_code, "may have 2" in full.get_json()["message"]) == (400, True)
+    assert client.post(path, json={"expires_at": "2027-01-31", "name": "ci"}).status_code == 200
+    assert [key["name"] for key in client.get(path).get_json()["tokens"]] == ["ci", "laptop"]
+    assert len(store.active_of(alice, NOW)) == 2
+
+
+# --- those of others -------------------------------------------------------------------------------------
+
+
+def of(path: str, name: str) -> str:
+    """The address of the keys of somebody."""
+    return path.replace("/current/", f"/{name}@example.test/")
+
+
+@pytest.mark.usefixtures("as_root")
+def test_an_admin_makes_a_key_for_a_service_account(
+    engine: sa.Engine, client: FlaskClient, store: TokenStore, alice: int, path: str
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(users_table.update().where(users_table.c.id == alice).values(is_service_account=True))
+    made = client.post(of(path, "alice"), json={"expires_at": "2027-01-31"})
+    assert (made.status_code, made.headers["Cache-Control"]) == (200, "no-store")
+    (row,) = store.active_of(alice, NOW)
+    assert (row.public_id, row.created_by) == (made.get_json()["id"], "root@example.test")
+    key = parse(made.get_json()["token"])
+    assert isinstance(key, ParsedToken)
+    assert isinstance(store.identify(key, NOW), Identity)
+
+
+@pytest.mark.usefixtures("as_root")
+def test_an_admin_makes_no_key_for_a_person_in_whose_name_it_would_act(
+    client: FlaskClient, store: TokenStore, alice: int, path: str
+) -> None:
+    answer = client.post(of(path, "alice"), json={"expires_at": "2027-01-31"})
+    assert (answer.status_code, answer.get_json()["error_code"]) == (403, "PERMISSION_DENIED")
+    assert "People make their own access keys" in answer.get_json()["message"]
+    assert store.active_of(alice, NOW) == []
+
+
+@pytest.mark.usefixtures("as_root")
+def test_an_admin_sees_and_revokes_the_keys_of_anybody(
+    client: FlaskClient, store: TokenStore, alice: int, bob: int, path: str
+) -> None:
+    rows = [store.create(user, NOW + timedelta(days=1), by="x", now=NOW)[1] for user in (alice, bob)]
+    assert [key["id"] for key in client.get(of(path, "alice")).get_json()["tokens"]] == [rows[0].public_id]
+    assert client.delete(f"{of(path, 'bob')}/{rows[0].public_id}").status_code == 404
+    assert client.delete(f"{of(path, 'alice')}/{rows[0].public_id}").status_code == 200
+    assert (store.active_of(alice, NOW), len(store.active_of(bob, NOW))) == ([], 1)
+
+
+@pytest.mark.usefixtures("as_root")
+def test_the_keys_of_nobody_are_not_found(client: FlaskClient, path: str) -> None:
+    for answer in (
+        client.get(of(path, "nobody")),
+        client.post(of(path, "nobody"), json={"expires_at": "2027-01-31"}),
+        client.delete(f"{of(path, 'nobody')}/x"),
+    ):
+        assert (answer.status_code, answer.get_json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_no_key_lists_or_makes_keys_and_those_of_others_are_for_admins(client: FlaskClient) -> None:
     served = {
         (method, rule.rule.removeprefix(PREFIX))
         for rule in client.application.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.endpoint.startswith("oidc_auth_tokens.")
     }
-    listed = {(entry.method, entry.path) for entry in OURS if entry.requirement == InBrowser()}
-    assert len(served) == 6
-    assert served <= listed
+    assert len(served) == 12
+    needs = {(entry.method, entry.path): entry.requirement for entry in OURS}
+    for method, path in served:
+        of_others = "<username>" in path
+        others = Admin() if method == "DELETE" else AdminInBrowser()
+        assert needs[method, path] == (others if of_others else InBrowser()), f"{method} {path}"

@@ -1,0 +1,110 @@
+"""Access keys, from the shell: their secrets are nowhere, but for the moment in which one is made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from mlflow_oidc_auth.cli.database import SHELL, database_option, opened
+from mlflow_oidc_auth.cli.naming import service_account_named, user_named
+from mlflow_oidc_auth.cli.output import Value, json_option, print_rows, warn
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from mlflow_oidc_auth.accounts.users import User
+
+LONGEST_DAYS = 365
+KEY_DAYS = click.IntRange(1, LONGEST_DAYS)
+"""For how many days a key may be made."""
+
+_COLUMNS = ["user", "id", "name", "created", "by", "expires", "last_used"]
+
+
+@click.group()
+def tokens() -> None:
+    """Access keys: never their secrets, which nobody has."""
+
+
+@tokens.command("list")
+@database_option
+@click.option("--user", metavar="NAME", help="Only the keys of this user.")
+@json_option
+def list_tokens(uri: str, user: str | None, as_json: bool) -> None:
+    """List the access keys that work."""
+    from mlflow_oidc_auth.accounts.users import UserStore
+    from mlflow_oidc_auth.tokens.store import TokenStore
+
+    now = datetime.now(UTC)
+    with opened(uri) as engine:
+        store, owners = TokenStore(engine), UserStore(engine)
+        found = store.active(now) if user is None else store.active_of(user_named(engine, user).id, now)
+        names = {owner.id: owner.username for owner in owners.every()}
+    rows: list[dict[str, Value]] = [
+        {
+            "user": names.get(token.user_id),
+            "id": token.public_id,
+            "name": token.name or None,
+            "created": token.created_at,
+            "by": token.created_by,
+            "expires": token.expires_at,
+            "last_used": token.last_used_at,
+        }
+        for token in found
+    ]
+    print_rows(rows, _COLUMNS, as_json=as_json)
+
+
+@tokens.command()
+@click.option("--user", required=True, metavar="NAME", help="The service account that is to have it.")
+@click.option("--days", required=True, type=KEY_DAYS, help="For how many days it works.")
+@click.option("--name", default="made in the shell", metavar="TEXT", help="What it is for.")
+@database_option
+def create(user: str, days: int, name: str, uri: str) -> None:
+    """Make an access key for a service account and print it, once.
+
+    People make theirs on the Permissions page, where nobody else sees it.
+    """
+    now = datetime.now(UTC)
+    with opened(uri) as engine:
+        account = service_account_named(engine, user)
+        key = make_key(engine, account, days, name, now)
+    warn(f"This access key of {account.username} is shown once and works {days} days.")
+    click.echo(key)
+
+
+@tokens.command()
+@click.option("--user", required=True, metavar="NAME", help="Whose access keys end.")
+@click.option("--id", "public_id", metavar="ID", help="This one alone, by its id in 'tokens list'.")
+@database_option
+def revoke(user: str, public_id: str | None, uri: str) -> None:
+    """Revoke all access keys of a user, or one; the next request with it is refused."""
+    from mlflow_oidc_auth.tokens.store import TokenStore
+
+    now = datetime.now(UTC)
+    with opened(uri) as engine:
+        owner, store = user_named(engine, user), TokenStore(engine)
+        if public_id is None:
+            count = store.revoke_all(owner.id, by=SHELL, now=now)
+        else:
+            store.revoke(owner.id, public_id, by=SHELL, now=now)
+            count = 1
+    click.echo(f"{count} access key(s) of {owner.username} revoked.")
+
+
+def make_key(engine: sa.Engine, user: User, days: int, name: str, now: datetime) -> str:
+    """A new access key in plain, which replaces the one that the user has; whoever calls shows it once.
+
+    Raises:
+        Forbidden: the user is disabled.
+        BadRequest: the name cannot be one.
+    """
+    from mlflow_oidc_auth.tokens.store import TokenStore
+
+    replaced = TokenStore(engine).active_of(user.id, now)
+    key, _ = TokenStore(engine).create(user.id, now + timedelta(days=days), by=SHELL, now=now, name=name)
+    if replaced:
+        warn(f"{len(replaced)} access key(s) of {user.username} were replaced, and work no more.")
+    return key.reveal()

@@ -1,0 +1,113 @@
+"""What several of our JSON operations take: kinds, levels, days, and one page of a list."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from mlflow_oidc_auth.vocabulary import Kind, Level, is_plain_number
+from mlflow_oidc_auth.web.json_body import Number, Query, quoted
+from mlflow_oidc_auth.web.moments import end_of_day
+
+_LEVELS = [level.name for level in Level]
+
+
+def _kind(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be text.")
+    try:
+        return Kind(value)
+    except ValueError:
+        raise ValueError(
+            f"is {quoted(value)}, and there are no permissions on that, only on {', '.join(Kind)}. "
+            "What lies in an experiment, such as runs and traces, follows the experiment."
+        ) from None
+
+
+def _level(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be text.")
+    try:
+        return Level.parse(value)
+    except ValueError:
+        raise ValueError(f"is {quoted(value)}, which is no permission; choose one of {', '.join(_LEVELS)}.") from None
+
+
+def _end_of_day(value: object) -> object:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("must be text.")
+    return end_of_day(value)
+
+
+ResourceType = Annotated[
+    Kind, BeforeValidator(_kind), WithJsonSchema({"type": "string", "enum": [str(kind) for kind in Kind]})
+]
+"""A kind of resource, as MLflow's auth API spells it."""
+
+Permission = Annotated[
+    Level,
+    BeforeValidator(_level),
+    PlainSerializer(lambda level: level.name, return_type=str),
+    WithJsonSchema({"type": "string", "enum": _LEVELS}),
+]
+"""A level, by its name."""
+
+LastDay = Annotated[
+    datetime | None, BeforeValidator(_end_of_day), WithJsonSchema({"type": ["string", "null"], "format": "date"})
+]
+"""The day on which something ends: sent as 2027-01-31, read as the last second of that day, UTC. `None` for no end."""
+
+
+def _offset(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        text = base64.urlsafe_b64decode(value).decode()
+    except (binascii.Error, ValueError):
+        text = "none"
+    if value and not (is_plain_number(text) and len(text) <= 9):
+        raise ValueError("is no page token of ours; leave it out for the first page.")
+    return int(text or 0)
+
+
+def _page_size(value: int) -> int:
+    if not 1 <= value <= 1000:
+        raise ValueError("must be a number from 1 to 1000.")
+    return value
+
+
+_Row = TypeVar("_Row")
+
+
+class Paged(Query):
+    """One page of a list. A handler reads one row more than `size`, and :meth:`cut` tells whether there are more."""
+
+    max_results: Annotated[Number, AfterValidator(_page_size)] = Field(default=100)
+    page_token: Annotated[int, BeforeValidator(_offset), WithJsonSchema({"type": "string"})] = Field(default=0)
+
+    @property
+    def offset(self) -> int:
+        """How many rows are before this page."""
+        return self.page_token
+
+    @property
+    def size(self) -> int:
+        """How many rows a page has at most."""
+        return self.max_results
+
+    def cut(self, rows: Sequence[_Row]) -> tuple[list[_Row], str]:
+        """This page of at most one row more, and the token of the next page; "" on the last.
+
+        Args:
+            rows: read from :attr:`offset`, at most `size + 1`.
+        """
+        if len(rows) <= self.size:
+            return list(rows), ""
+        return list(rows[: self.size]), base64.urlsafe_b64encode(str(self.offset + self.size).encode()).decode()
