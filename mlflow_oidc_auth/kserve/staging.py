@@ -57,7 +57,14 @@ class Staging:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise Failure(Status.CONFIGURATION, f"Another download to {self.destination} is at work.") from None
-            yield
+            try:
+                yield
+            finally:
+                self._leave_nothing_empty()
+
+    def _leave_nothing_empty(self) -> None:
+        if not any(path.is_file() for path in self._files.rglob("*")):
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def is_done(self) -> bool:
         """Whether everything is there already.

@@ -66,7 +66,10 @@ FORMS: dict[str, tuple[str, set[str]]] = {
     "a folder of a run, short": ("mlflow://runs/{run}/files/artifacts", {"deep/leaf.txt"}),
     "a folder called artifacts": ("mlflow://runs/{run}/artifacts/artifacts", {"deep/leaf.txt"}),
     "a file of a run": ("mlflow://runs/{run}/files/top.txt", {"top.txt"}),
-    "all of a run": ("mlflow://runs/{run}", {"files/top.txt", "files/empty", "artifacts/deep/leaf.txt"}),
+    "all of a run": (
+        "mlflow://runs/{run}",
+        {"files/top.txt", "files/empty", "files/artifacts/deep/leaf.txt", "artifacts/deep/leaf.txt"},
+    ),
 }
 NOWHERE = {
     "a number": "mlflow://models/{model}/7",
@@ -175,10 +178,10 @@ def robot_key(serving: Serving) -> dict[str, str]:
 def test_a_service_account_gets_the_one_model_it_may_read_and_no_other(serving: Serving) -> None:
     alice, robot = serving.people.alice, robot_key(serving)
     ids = serving.ids
-    source = f"models:/{ids['logged']}"
+    version = {"source": f"models:/{ids['logged']}", "model_id": ids["logged"]}
     for number in range(OTHERS):
         alice.must("POST", "2.0/mlflow/registered-models/create", json={"name": f"other-{number}"})
-        alice.must("POST", "2.0/mlflow/model-versions/create", json={"name": f"other-{number}", "source": source})
+        alice.must("POST", "2.0/mlflow/model-versions/create", json={"name": f"other-{number}", **version})
     on_model = {"resource_type": "registered_model", "resource_id": MODEL}
     alice.must(
         "POST", "3.0/mlflow/users/permissions/grant", json={"username": "robot", "permission": "READ", **on_model}

@@ -229,6 +229,11 @@ def test_a_link_at_the_destination_leads_nowhere(dest: Path, capsys: pytest.Capt
     assert list(outside.iterdir()) == []
 
 
+def staged(dest: Path) -> int:
+    """How many files have begun to grow."""
+    return sum(len(files) for _, _, files in os.walk(dest / STAGING / "files"))
+
+
 def started(address: str, dest: Path) -> subprocess.Popen[bytes]:
     """The command as a process."""
     command = [sys.executable, "-c", MAIN, SRC, str(dest)]
@@ -247,17 +252,15 @@ def test_killed_at_any_moment_nothing_is_half_there_and_the_next_run_goes_on(
     slow: tuple[Faulty, str], dest: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     faulty, address = slow
-    killed = 0
-    for after in (0.15, 0.3, 0.45, 0.6):
+    for files in (1, 60, 150, 250):
         process = started(address, dest)
-        time.sleep(after)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            killed += 1
+        until = time.monotonic() + 60
+        while staged(dest) < files and process.poll() is None:
+            assert time.monotonic() < until
+        process.send_signal(signal.SIGKILL)
         process.communicate()
-        seen = visible(dest)
-        assert seen == {} or seen == faulty.files  # the one folder is moved as a whole
-    assert killed
+        assert visible(dest) == {}
+    assert staged(dest) >= 250
     assert run([SRC, str(dest)], environment(address, dest)) == Status.DONE
     capsys.readouterr()
     assert visible(dest) == faulty.files
