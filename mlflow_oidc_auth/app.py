@@ -59,6 +59,8 @@ from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.table import TABLE
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.pages.permissions import permissions_pages
+from mlflow_oidc_auth.pages.sharing import sharing_pages
+from mlflow_oidc_auth.pages.sessions import sessions_pages
 from mlflow_oidc_auth.permissions.creating import CreatePolicy
 from mlflow_oidc_auth.permissions.resolver import Resolver
 from mlflow_oidc_auth.settings import Settings, read_settings
@@ -214,3 +216,5 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
         clock=clock,
     )
     yield permissions_pages(parts)
+    yield sharing_pages(parts)
+    yield sessions_pages(parts)

@@ -71,6 +71,15 @@ OURS: tuple[Entry, ...] = (
     page("GET", "/permissions/keys", InBrowser()),  # back to the page, for who opens the address of its form
     page("POST", "/permissions/keys/revoke", InBrowser()),
     page("GET", "/permissions/keys/revoke", InBrowser()),
+    page("GET", "/permissions/sessions", InBrowser()),
+    page("POST", "/permissions/sessions/end", InBrowser()),
+    page("GET", "/permissions/sessions/end", InBrowser()),
+    page("POST", "/permissions/sessions/end-others", InBrowser()),
+    page("GET", "/permissions/sessions/end-others", InBrowser()),
+    # --- Sharing -----------------------------------------------------------------------------------------
+    page("GET", "/permissions/sharing", InBrowser()),  # of one resource: for who manages it, or the same refusal
+    page("POST", "/permissions/sharing", InBrowser()),
+    page("GET", "/permissions/sharing/suggestions", InBrowser()),  # names that the asker may know
     # --- Access keys -------------------------------------------------------------------------------------
     *json("GET", "2.0/mlflow/users/current/tokens", InBrowser()),
     *json("POST", "2.0/mlflow/users/current/tokens", InBrowser()),
