@@ -213,7 +213,7 @@ class _SharingPages:
         to = _grantee(found[0])
         try:
             self._parts.grants.give(sharing.on, to, level, by=_given_by(sharing.me), now=sharing.now, until=until)
-        except (Forbidden, NotFound) as refusal:
+        except (BadRequest, Forbidden, NotFound) as refusal:
             return wrong(self._one(sharing, _New(form, {"to": refusal.message})))
         return self._back(sharing, "shared", to)
 
@@ -226,7 +226,7 @@ class _SharingPages:
             return wrong(self._one(sharing, asked=Asked(form["of"], form, problems)))
         try:
             self._parts.grants.give(sharing.on, to, level, by=_given_by(sharing.me), now=sharing.now, until=until)
-        except (Forbidden, NotFound) as refusal:
+        except (BadRequest, Forbidden, NotFound) as refusal:
             return wrong(self._one(sharing, asked=Asked(form["of"], form, {"permission": refusal.message})))
         return self._back(sharing, "changed", to)
 
