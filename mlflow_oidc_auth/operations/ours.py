@@ -106,6 +106,11 @@ OURS: tuple[Entry, ...] = (
     *json("GET", "3.0/mlflow/roles/get", Admin()),
     *json("GET", "3.0/mlflow/roles/permissions/list", Admin()),
     *json("GET", "3.0/mlflow/roles/users/list", Admin()),
+    # --- Grants: who sees and changes which is in grants/rules.py and grants/web.py ----------------------
+    *json("GET", "2.0/mlflow/grants", SignedIn()),
+    *json("POST", "2.0/mlflow/grants", SignedIn()),
+    *json("DELETE", "2.0/mlflow/grants", SignedIn()),
+    *json("GET", "2.0/mlflow/grants/preview", Admin()),
     # --- Grants, in the shapes of MLflow's own auth API --------------------------------------------------
     *json("GET", "3.0/mlflow/users/permissions/list", SignedIn()),
     *json("GET", "3.0/mlflow/users/permissions/get", SignedIn()),
