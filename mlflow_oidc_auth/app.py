@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import flask
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from mlflow_oidc_auth.accounts.groups import GroupStore
 from mlflow_oidc_auth.accounts.users import UserStore
 from mlflow_oidc_auth.accounts.web import accounts_api
+from mlflow_oidc_auth.audit import AuditLog
 from mlflow_oidc_auth.bridge.answers import Answers
 from mlflow_oidc_auth.bridge.asgi import GatedServer
 from mlflow_oidc_auth.bridge.flask_side import FlaskSide
@@ -47,6 +49,7 @@ from mlflow_oidc_auth.database.migrate import migrate
 from mlflow_oidc_auth.errors import StartRefused
 from mlflow_oidc_auth.gate import Gate
 from mlflow_oidc_auth.grants.listing import GrantListing
+from mlflow_oidc_auth.grants.requests import RequestStore
 from mlflow_oidc_auth.grants.rules import WORDS
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.web import grants_api
@@ -59,14 +62,17 @@ from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.table import TABLE
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.pages.permissions import permissions_pages
-from mlflow_oidc_auth.pages.sharing import sharing_pages
+from mlflow_oidc_auth.pages.policy import policy_pages
 from mlflow_oidc_auth.pages.sessions import sessions_pages
+from mlflow_oidc_auth.pages.sharing import sharing_pages
 from mlflow_oidc_auth.permissions.creating import CreatePolicy
+from mlflow_oidc_auth.permissions.explain import Explainer
 from mlflow_oidc_auth.permissions.resolver import Resolver
 from mlflow_oidc_auth.settings import Settings, read_settings
 from mlflow_oidc_auth.tokens.store import TokenStore
 from mlflow_oidc_auth.tokens.web import token_api
 from mlflow_oidc_auth.web.addresses import origin_of
+from mlflow_oidc_auth.web.openapi import document, openapi_api, routes_of
 from mlflow_oidc_auth.web.page import Pages, menu_tag
 
 _logger = logging.getLogger(__name__)
@@ -131,6 +137,7 @@ def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[],
     """One of each store, on our engine."""
     default = settings.default_mlflow_permission
     login_age = timedelta(days=settings.max_login_age_days) if settings.max_login_age_days else None
+    grants, resources = GrantStore(engine, default), ResourceLookup(engine)
     return Parts(
         engine=engine,
         settings=settings,
@@ -148,10 +155,13 @@ def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[],
         tokens=TokenStore(
             engine, settings.max_tokens_per_user, login_age, timedelta(hours=settings.replaced_token_hours)
         ),
-        grants=GrantStore(engine, default),
+        grants=grants,
         listing=GrantListing(engine),
-        resources=ResourceLookup(engine),
+        resources=resources,
         judge=Judge(engine, default),
+        requests=RequestStore(engine, default, grants, resources),
+        explainer=Explainer(engine, default),
+        audit=AuditLog(engine),
     )
 
 
@@ -215,6 +225,25 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
         judge=parts.judge,
         clock=clock,
     )
+    yield openapi_api(entries=OURS, prefix=parts.prefix, cookie_name=settings.session_cookie_name)
     yield permissions_pages(parts)
     yield sharing_pages(parts)
     yield sessions_pages(parts)
+
+
+def openapi_document() -> dict[str, Any]:
+    """What a server with the default settings tells of its JSON at `openapi.json`. Opens nothing: nobody asks it."""
+    settings = read_settings(_ANY_SETTINGS)
+    described = flask.Flask("described")
+    for blueprint in blueprints(join(sa.create_engine("sqlite://"), settings, "")):
+        described.register_blueprint(blueprint)
+    return document(routes_of(described), OURS, "", settings.session_cookie_name)
+
+
+_ANY_SETTINGS = {
+    "OIDC_DISCOVERY_URL": "https://login.invalid/.well-known/openid-configuration",
+    "OIDC_CLIENT_ID": "described",
+    "OIDC_PUBLIC_CLIENT": "true",
+    "OIDC_GROUP_NAME": "described",
+    "SECRET_KEY": "no server is started with this one",
+}

@@ -10,10 +10,13 @@ import sqlalchemy as sa
 
 from mlflow_oidc_auth.accounts.groups import GroupStore
 from mlflow_oidc_auth.accounts.users import UserStore
+from mlflow_oidc_auth.audit import AuditLog
 from mlflow_oidc_auth.grants.listing import GrantListing
+from mlflow_oidc_auth.grants.requests import RequestStore
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.web import Judging, Resources
 from mlflow_oidc_auth.login.sessions import SessionStore
+from mlflow_oidc_auth.permissions.explain import Explainer
 from mlflow_oidc_auth.settings import Settings
 from mlflow_oidc_auth.tokens.store import TokenStore
 from mlflow_oidc_auth.web.addresses import origin_of, own_address
@@ -44,6 +47,9 @@ class Parts:
     listing: GrantListing
     resources: Resources
     judge: Judging
+    requests: RequestStore
+    explainer: Explainer
+    audit: AuditLog
 
     def address(self, host_url: str) -> str:
         """The address of this server as clients are to name it.
