@@ -21,6 +21,8 @@ from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.listing import GrantListing, Holders, ListedGrant
 from mlflow_oidc_auth.grants.store import Named
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
+from mlflow_oidc_auth.web.json_api import Told
+from mlflow_oidc_auth.web.json_fields import Permission
 
 OWN_ROLE = 0
 """The id of the role that holds a user's own grants; groups and teams count from 1."""
@@ -35,6 +37,37 @@ class Names(Protocol):
         """The name and true kind of each that is there."""
 
 
+class ToldRolePermission(Told):
+    """WIRE: MLflow's shape of one permission of a role."""
+
+    id: int
+    role_id: int
+    resource_type: Kind
+    resource_pattern: str
+    permission: Permission
+
+
+class ToldRole(Told):
+    """WIRE: MLflow's shape of a role."""
+
+    id: int
+    name: str
+    workspace: str
+    description: str
+    permissions: list[ToldRolePermission]
+
+
+class ToldPermission(Told):
+    """WIRE: MLflow's shape of one permission of a user, and the role it comes by."""
+
+    role_id: int
+    role_name: str
+    workspace: str
+    resource_type: Kind
+    resource_pattern: str
+    permission: Permission
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """A group, a team, or a user's own grants: as MLflow tells it, and what was granted to it."""
@@ -42,17 +75,18 @@ class Role:
     named: dict[str, Any]
     grants: list[tuple[ListedGrant, Kind]]
 
-    def told(self) -> dict[str, Any]:
-        """WIRE: MLflow's shape of a role."""
+    def told(self) -> ToldRole:
+        """The role with its permissions."""
+        id_ = self.named["id"]
         permissions = [
-            {"id": grant.id, "role_id": self.named["id"]} | _told_grant(grant, kind) for grant, kind in self.grants
+            ToldRolePermission(id=grant.id, role_id=id_, **_told_grant(grant, kind)) for grant, kind in self.grants
         ]
-        return self.named | {"permissions": permissions}
+        return ToldRole(**self.named, permissions=permissions)
 
-    def told_rows(self) -> list[dict[str, Any]]:
-        """WIRE: MLflow's shape of a user's permissions, one for each grant."""
+    def told_rows(self) -> list[ToldPermission]:
+        """One for each grant."""
         role = {"role_id": self.named["id"], "role_name": self.named["name"], "workspace": self.named["workspace"]}
-        return [role | _told_grant(grant, kind) for grant, kind in self.grants]
+        return [ToldPermission(**role, **_told_grant(grant, kind)) for grant, kind in self.grants]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +187,4 @@ def _own_role(user: User) -> dict[str, Any]:
 
 
 def _told_grant(grant: ListedGrant, kind: Kind) -> dict[str, Any]:
-    return {"resource_type": str(kind), "resource_pattern": grant.on, "permission": grant.level.name}
+    return {"resource_type": kind, "resource_pattern": grant.on, "permission": grant.level}

@@ -65,6 +65,7 @@ OURS: tuple[Entry, ...] = (
     page(
         "GET", "/permissions/static/<path:filename>", Public("style and scripts of our pages, the same for everybody")
     ),
+    *json("GET", "2.0/mlflow/openapi.json", Public("describes our JSON, the same to everybody")),
     # --- The Permissions page ----------------------------------------------------------------------------
     page("GET", "/permissions", InBrowser()),
     page("POST", "/permissions/keys", InBrowser()),
@@ -80,6 +81,10 @@ OURS: tuple[Entry, ...] = (
     page("GET", "/permissions/sharing", InBrowser()),  # of one resource: for who manages it, or the same refusal
     page("POST", "/permissions/sharing", InBrowser()),
     page("GET", "/permissions/sharing/suggestions", InBrowser()),  # names that the asker may know
+    # --- Pages of admins ---------------------------------------------------------------------------------
+    page("GET", "/permissions/unmanaged", AdminInBrowser()),
+    page("POST", "/permissions/unmanaged", AdminInBrowser()),
+    page("GET", "/permissions/policy", AdminInBrowser()),
     # --- Access keys -------------------------------------------------------------------------------------
     *json("GET", "2.0/mlflow/users/current/tokens", InBrowser()),
     *json("POST", "2.0/mlflow/users/current/tokens", InBrowser()),

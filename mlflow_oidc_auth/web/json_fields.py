@@ -18,6 +18,8 @@ _LEVELS = [level.name for level in Level]
 
 
 def _kind(value: object) -> object:
+    if isinstance(value, Kind):
+        return value
     if not isinstance(value, str):
         raise ValueError("must be text.")
     try:
@@ -30,6 +32,8 @@ def _kind(value: object) -> object:
 
 
 def _level(value: object) -> object:
+    if isinstance(value, Level):
+        return value
     if not isinstance(value, str):
         raise ValueError("must be text.")
     try:
