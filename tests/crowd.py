@@ -40,7 +40,7 @@ HERS = 400
 """What alice owns of the experiments, and half as many models; she is in as many groups as a tenth of it."""
 
 Number = sa.ColumnElement[int]
-Columns = Mapping[str, sa.ColumnElement[Any]]
+Columns = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -146,15 +146,8 @@ class _Filling:
     def _memberships(self, person: int, group: int, known: tuple[int, int, int]) -> None:
         """Everybody is in the first group and in three others; alice in many."""
         self._rows(memberships, USERS, lambda n: {"user_id": n + person, "group_id": sa.literal(group)})
-        for other in range(3):
-            self._rows(
-                memberships,
-                USERS,
-                lambda n, other=other: {
-                    "user_id": n + person,
-                    "group_id": (n + 337 * other) % (GROUPS - 1) + group + 1,
-                },
-            )
+        for shift in (0, 337, 674):
+            self._rows(memberships, USERS, _member(person, group + 1, shift))
         _, alice, _ = known
         self._connection.execute(memberships.insert(), [{"user_id": one, "group_id": group} for one in known])
         hers = {"user_id": sa.literal(alice)}
@@ -163,40 +156,39 @@ class _Filling:
     # --- What they may -----------------------------------------------------------------------------------
 
     def _grants(self, person: int, group: int, experiment: int) -> None:
-        """Each of the first two numbers is how many grants a resource has: to people, to groups."""
-        for table, on, to_people, to_groups, many in (
-            (experiment_grants, lambda n: {"experiment_id": n % EXPERIMENTS + experiment}, 30, 10, EXPERIMENTS),
-            (named_grants, lambda n: {"name": _name("model", n % MODELS)}, 40, 10, MODELS),
-        ):
-            self._rows(
-                table,
-                to_people * many,
-                lambda n, on=on, many=many: {
-                    **on(n),
-                    **self._given(n, many),
-                    "user_id": (n + n // many * 333) % USERS + person,
-                },
+        """Thirty or forty people have each resource, and ten groups."""
+        to_people, to_groups = ("user_id", person, USERS, 333), ("group_id", group, GROUPS, 337)
+        for whom, each in ((to_people, 30), (to_groups, 10)):
+            self._rows(experiment_grants, each * EXPERIMENTS, self._given(_experiment(experiment), EXPERIMENTS, *whom))
+        for whom, each in ((to_people, 40), (to_groups, 10)):
+            self._rows(named_grants, each * MODELS, self._given(_named, MODELS, *whom))
+        for whom, many in ((to_people, 3_000), (to_groups, 2_000)):
+            self._rows(pattern_grants, many, self._given(_pattern, 1_000, *whom))
+
+    def _given(
+        self, on: Callable[[Number], Columns], each: int, column: str, first: int, many: int, step: int
+    ) -> Callable[[Number], Columns]:
+        """The first of each resource owns it; one in twenty has ended, and one in twenty will.
+
+        Args:
+            each: how many resources there are, one after the other.
+            column: whose the grants are; the ids in it begin at `first`, and there are `many`.
+            step: how far apart the holders of one resource are.
+        """
+
+        def columns(n: Number) -> Columns:
+            level = sa.case(
+                (n // each == 0, int(Level.MANAGE)),
+                (n % 11 == 0, int(Level.NO_PERMISSIONS)),
+                (n % 3 == 0, int(Level.EDIT)),
+                else_=int(Level.READ),
             )
-            self._rows(
-                table,
-                to_groups * many,
-                lambda n, on=on, many=many: {
-                    **on(n),
-                    **self._given(n, many),
-                    "group_id": (n + n // many * 337) % GROUPS + group,
-                },
-            )
-        for column, first, many in (("user_id", person, 3_000), ("group_id", group, 2_000)):
-            self._rows(
-                pattern_grants,
-                many,
-                lambda n, column=column, first=first: {
-                    "kind": sa.case((n % 2 == 0, "experiment"), else_="registered_model"),
-                    "prefix": sa.literal("team").concat(sa.cast((n + n // 1_000 * 7) % 100, sa.String)).concat("-"),
-                    **self._given(n, 1_000),
-                    column: n % 1_000 + first,
-                },
-            )
+            until = sa.case((n % 20 == 3, self._moment(-1)), (n % 20 == 4, self._moment(30)), else_=sa.null())
+            whose = {column: (n + n // each * step) % many + first}
+            by_alice = {"granted_by": sa.literal("alice@example.test"), "granted_at": self._moment(-100)}
+            return {**on(n), **whose, **by_alice, "level": level, "expires_at": until}
+
+        return columns
 
     def _hers(self, alice: int, experiment: int) -> None:
         """What alice owns, and a pattern besides."""
@@ -206,22 +198,6 @@ class _Filling:
         self._rows(named_grants, HERS // 2, lambda n: {"name": _name("model", n), **owned})
         pattern = {"kind": sa.literal("experiment"), "prefix": sa.literal("team7-"), **owned}
         self._rows(pattern_grants, 1, lambda _: pattern)
-
-    def _given(self, n: Number, many: int) -> dict[str, sa.ColumnElement[Any]]:
-        """The first of each resource owns it; one in twenty has ended, and one in twenty will."""
-        level = sa.case(
-            (n // many == 0, int(Level.MANAGE)),
-            (n % 11 == 0, int(Level.NO_PERMISSIONS)),
-            (n % 3 == 0, int(Level.EDIT)),
-            else_=int(Level.READ),
-        )
-        until = sa.case((n % 20 == 3, self._moment(-1)), (n % 20 == 4, self._moment(30)), else_=sa.null())
-        return {
-            "level": level,
-            "granted_by": sa.literal("alice@example.test"),
-            "granted_at": self._moment(-100),
-            "expires_at": until,
-        }
 
     # --- What was done -----------------------------------------------------------------------------------
 
@@ -317,3 +293,21 @@ def _name(what: str, n: Number) -> sa.ColumnElement[str]:
     """One of a hundred teams' names, such as `team7-experiment-10007`."""
     team = sa.literal("team").concat(sa.cast(n % 100, sa.String))
     return team.concat(f"-{what}-").concat(_text(n))
+
+
+def _experiment(first: int) -> Callable[[Number], Columns]:
+    return lambda n: {"experiment_id": n % EXPERIMENTS + first}
+
+
+def _named(n: Number) -> Columns:
+    return {"name": _name("model", n % MODELS)}
+
+
+def _pattern(n: Number) -> Columns:
+    team = sa.cast((n + n // 1_000 * 7) % 100, sa.String)
+    kind = sa.case((n % 2 == 0, "experiment"), else_="registered_model")
+    return {"kind": kind, "prefix": sa.literal("team").concat(team).concat("-")}
+
+
+def _member(person: int, group: int, shift: int) -> Callable[[Number], Columns]:
+    return lambda n: {"user_id": n + person, "group_id": (n + shift) % (GROUPS - 1) + group}
