@@ -64,6 +64,7 @@ from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.pages.permissions import permissions_pages
 from mlflow_oidc_auth.pages.policy import policy_pages
 from mlflow_oidc_auth.pages.sessions import sessions_pages
+from mlflow_oidc_auth.pages.requests import requests_pages
 from mlflow_oidc_auth.pages.sharing import sharing_pages
 from mlflow_oidc_auth.permissions.creating import CreatePolicy
 from mlflow_oidc_auth.permissions.explain import Explainer
@@ -228,6 +229,7 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
     yield openapi_api(entries=OURS, prefix=parts.prefix, cookie_name=settings.session_cookie_name)
     yield permissions_pages(parts)
     yield sharing_pages(parts)
+    yield requests_pages(parts)
     yield sessions_pages(parts)
 
 

@@ -40,6 +40,11 @@ class Resources(Names, Protocol):
     def search(self, kind: Kind | None, text: str, offset: int, size: int) -> tuple[list[Found], int]:
         """One page of those whose name holds `text`, and how many there are in all."""
 
+    def managed_by(
+        self, identity: Identity, default: Level, text: str, offset: int, size: int, now: datetime
+    ) -> tuple[list[Found], int]:
+        """One page of those that somebody manages and whose name holds `text`, and how many there are in all."""
+
     def without_manager(self, offset: int, size: int, now: datetime) -> tuple[list[Found], int]:
         """One page of those that nobody manages, and how many there are in all."""
 

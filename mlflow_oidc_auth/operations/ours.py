@@ -81,6 +81,8 @@ OURS: tuple[Entry, ...] = (
     page("GET", "/permissions/sharing", InBrowser()),  # of one resource: for who manages it, or the same refusal
     page("POST", "/permissions/sharing", InBrowser()),
     page("GET", "/permissions/sharing/suggestions", InBrowser()),  # names that the asker may know
+    page("GET", "/permissions/requests", InBrowser()),
+    page("POST", "/permissions/requests", InBrowser()),  # each of its forms by the rules of requests
     # --- Pages of admins ---------------------------------------------------------------------------------
     page("GET", "/permissions/unmanaged", AdminInBrowser()),
     page("POST", "/permissions/unmanaged", AdminInBrowser()),

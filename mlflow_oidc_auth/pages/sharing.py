@@ -24,13 +24,13 @@ from mlflow_oidc_auth.grants.listing import Holders
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_share
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, Named, Shareable
 from mlflow_oidc_auth.pages.access import AccessReader, Asked, holder_code
-from mlflow_oidc_auth.pages.lists import Listed, asked_page, go, shown, wrong
+from mlflow_oidc_auth.pages.lists import Listed, asked_page, go, notice, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
+from mlflow_oidc_auth.pages.terms import level_and_end
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
 from mlflow_oidc_auth.web.forms import form_fields
 from mlflow_oidc_auth.web.json_api import asker, json_answer
 from mlflow_oidc_auth.web.json_body import quoted
-from mlflow_oidc_auth.web.moments import end_of_day
 from mlflow_oidc_auth.web.strict_json import storable
 
 SUGGESTIONS = 50
@@ -140,7 +140,7 @@ class _SharingPages:
         return self._parts.pages.render(
             "permissions/sharing.html",
             here="sharing",
-            notice=_NOTICES.get(flask.request.args.get("notice", "")),
+            notice=notice(_NOTICES),
             found=[(shown(one.resource, one, self._parts.prefix), _query(one.resource)) for one in found],
             listed=Listed(number, total),
             search=search,
@@ -154,7 +154,7 @@ class _SharingPages:
         return self._parts.pages.render(
             "permissions/share.html",
             here="sharing",
-            notice=_NOTICES.get(flask.request.args.get("notice", "")),
+            notice=notice(_NOTICES),
             on=shown(on.resource, sharing.named, self._parts.prefix),
             noun=NOUNS[on.kind],
             query=sharing.query,
@@ -204,7 +204,7 @@ class _SharingPages:
 
     def _give(self, sharing: _Sharing, form: dict[str, str]) -> Response:
         found, problem = self._whom(form["to"].strip(), form["which"])
-        level, until, problems = _terms(form, sharing.now)
+        level, until, problems = level_and_end(form, sharing.now)
         if problem:
             problems = {"to": problem, **problems}
         if level is None or problems or len(found) != 1:
@@ -221,7 +221,7 @@ class _SharingPages:
         to, ends = self._holder(sharing, form["of"])
         if to is None:
             return self._back(sharing, "gone")
-        level, until, problems = _terms(form, sharing.now, unchanged=ends)
+        level, until, problems = level_and_end(form, sharing.now, unchanged=ends)
         if level is None or problems:
             return wrong(self._one(sharing, asked=Asked(form["of"], form, problems)))
         try:
@@ -270,7 +270,7 @@ class _SharingPages:
                 return Grantee(id_, grant.to, is_group=sort == "group"), grant.expires_at
         return None, None
 
-    def _back(self, sharing: _Sharing, notice: str, changed: Grantee | None = None) -> Response:
+    def _back(self, sharing: _Sharing, word: str, changed: Grantee | None = None) -> Response:
         """To the page as it is now; or to the list, for somebody who gave up managing it."""
         me, address = sharing.me, f"{self._parts.prefix}/permissions/sharing"
         if changed is not None and not me.is_admin and _reaches(changed, me):
@@ -278,7 +278,7 @@ class _SharingPages:
             if not may_share(Giver(now_, False), sharing.on.kind):
                 return go(address, "left")
         page = flask.request.args.get("page", "")
-        return go(address, notice, **sharing.query, page=page)
+        return go(address, word, **sharing.query, page=page)
 
 
 def _named_resource(args: Mapping[str, str]) -> tuple[Kind, str]:
@@ -299,34 +299,6 @@ def _named_resource(args: Mapping[str, str]) -> tuple[Kind, str]:
     if kind is Kind.EXPERIMENT and not (key.isascii() and key.isdigit()):
         raise BadRequest(f"An experiment is named by its id, a whole number; {quoted(key)} is none.")
     return kind, key if kind.named else str(int(key))
-
-
-def _terms(
-    form: Mapping[str, str], now: datetime, unchanged: datetime | None = None
-) -> tuple[Level | None, datetime | None, dict[str, str]]:
-    """The level and the end that a form asks for, and what is wrong with them.
-
-    Args:
-        form: what was sent.
-        now: the end lies ahead of it.
-        unchanged: the present end; a form that names the same day keeps it to the second.
-    """
-    problems: dict[str, str] = {}
-    level = until = None
-    try:
-        level = Level.parse(form["permission"])
-    except ValueError:
-        problems["permission"] = "Choose a level."
-    text = form["expires_at"].strip()
-    try:
-        if text:
-            kept = unchanged is not None and unchanged.date().isoformat() == text
-            until = unchanged if kept else end_of_day(text)
-    except ValueError as error:
-        problems["expires_at"] = f"The end date {error}"
-    if until is not None and until <= now:
-        problems["expires_at"] = "The end date is in the past. Choose today or a later day, or leave it empty."
-    return level, until, problems
 
 
 def _grantee(entry: Entry) -> Grantee:
