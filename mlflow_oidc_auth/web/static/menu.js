@@ -1,9 +1,10 @@
 "use strict";
-// What MLflow's own page gets from us: who am I, Permissions, Log out; and the way to the login when the session
-// has ended, and back to the same place.
+// What MLflow's own page gets from us: who am I, Share on what one manages, Permissions, Log out; and the way to the
+// login when the session has ended, and back to the same place.
 (() => {
   const prefix = document.currentScript.dataset.prefix;
   const WHO = `${prefix}/ajax-api/2.0/mlflow/users/current`;
+  const LEVEL = `${prefix}/ajax-api/3.0/mlflow/users/permissions/get`;
   const KEPT = "mlflow-oidc-auth-place";
   const LONGEST_ADDRESS = 1500; // what the login takes along; longer places are kept in this tab
   const plainFetch = window.fetch.bind(window);
@@ -88,10 +89,64 @@
     }
   });
 
+  // --- What can be shared here -----------------------------------------------------------------------------
+
+  const KINDS = { experiments: "experiment", models: "registered_model", prompts: "prompt" };
+
+  // The experiment, model or prompt that MLflow's page is about, as our addresses name it; or null.
+  function resourceHere() {
+    const [, place, name] = location.hash.match(/^#\/(experiments|models|prompts)\/([^/?]+)/) ?? [];
+    if (!name || (place === "experiments" && !/^[0-9]+$/.test(name))) {
+      return null;
+    }
+    try {
+      return new URLSearchParams({ resource_type: KINDS[place], resource_id: decodeURIComponent(name) });
+    } catch {
+      return null; // no page of MLflow is called so
+    }
+  }
+
+  // Where the page shows something that this person manages, `address` leads to sharing it; else it is empty.
+  class Share {
+    constructor(username, changed) {
+      this.username = username;
+      this.changed = changed;
+      this.about = "";
+      this.address = "";
+    }
+
+    look() {
+      const here = resourceHere();
+      const about = here ? here.toString() : "";
+      if (about !== this.about) {
+        this.about = about;
+        this.address = "";
+        if (here) {
+          this.ask(here, about);
+        }
+      }
+    }
+
+    async ask(here, about) {
+      const query = new URLSearchParams(here);
+      query.set("username", this.username);
+      try {
+        const answer = await plainFetch(`${LEVEL}?${query}`, { headers: { Accept: "application/json" } });
+        if (answer.ok && (await answer.json()).permission === "MANAGE" && about === this.about) {
+          this.address = new URL(`${prefix}/permissions/sharing?${about}`, location.href).href;
+          this.changed();
+        }
+      } catch {
+        // The server is away: there is no link.
+      }
+    }
+  }
+
   // --- The menu --------------------------------------------------------------------------------------------
 
   const PERSON = "M8 7.25a2.75 2.75 0 1 0 0-5.5a2.75 2.75 0 0 0 0 5.5zM2.75 14.5c0-6 10.5-6 10.5 0";
   const KEY = "M14.25 5.5a3.75 3.75 0 1 1-7.5 0a3.75 3.75 0 0 1 7.5 0zM7.85 8.15L2 14M4 12l2 2";
+  const PEOPLE = "M6 7.5a2.5 2.5 0 1 0 0-5a2.5 2.5 0 0 0 0 5zM1.5 13.5c0-5 9-5 9 0M13 5v5M10.5 7.5h5";
   const DOOR = "M6 2H2.75v12H6M6 8h8M11 5l3 3-3 3";
   const PAGES = [
     ["Permissions", `${prefix}/permissions`, KEY],
@@ -118,10 +173,12 @@
 
   // The rows in MLflow's sidebar. They wear the classes of its own row "Settings", wide or an icon alone.
   class Rows {
-    constructor(username) {
+    constructor(username, share) {
       this.username = username;
-      this.texts = [username, ...PAGES.map(([text]) => text)];
-      this.items = [this.row("", PERSON), ...PAGES.map(([, address, path]) => this.row(address, path))];
+      this.share = share;
+      this.who = { text: username, item: this.row("", PERSON) };
+      this.sharing = { text: "Share", item: this.row("#", PEOPLE) };
+      this.pages = PAGES.map(([text, address, path]) => ({ text, item: this.row(address, path) }));
     }
 
     row(address, path) {
@@ -140,7 +197,7 @@
     }
 
     remove() {
-      this.items.forEach((item) => item.remove());
+      [this.who, this.sharing, ...this.pages].forEach(({ item }) => item.remove());
     }
 
     // After `model`, MLflow's own row. `settled`: MLflow has drawn by now all that it draws.
@@ -148,14 +205,16 @@
       // MLflow tells who is logged in by itself, in versions that ask for it.
       const titled = model.closest("aside").querySelectorAll("button [title]");
       const told = !settled || [...titled].some((one) => one.title === this.username);
-      if (told) {
-        this.items[0].remove();
+      const shown = [...(told ? [] : [this.who]), ...(this.share.address ? [this.sharing] : []), ...this.pages];
+      [this.who, this.sharing].filter((one) => !shown.includes(one)).forEach(({ item }) => item.remove());
+      if (this.share.address) {
+        set(this.sharing.item.firstChild, "href", this.share.address);
       }
       const picture = model.querySelector('[role="img"]');
       const wide = model.textContent.trim() !== "";
       let last = model.parentElement;
-      this.items.slice(told ? 1 : 0).forEach((item) => {
-        const [inside, text] = [item.firstChild, this.texts[this.items.indexOf(item)]];
+      shown.forEach(({ item, text }) => {
+        const inside = item.firstChild;
         set(inside, "className", model.className);
         set(inside, "title", wide ? "" : text);
         set(inside.firstChild, "className", picture ? picture.className : "");
@@ -170,32 +229,58 @@
   }
 
   // Where there is no sidebar that we know.
-  function cornerOf(username) {
-    const corner = document.createElement("details");
-    corner.className = "oidc-auth-corner";
-    const summary = document.createElement("summary");
-    summary.textContent = username;
-    corner.append(summary);
-    for (const [text, address] of PAGES) {
+  class Corner {
+    constructor(username, share) {
+      this.share = share;
+      this.element = document.createElement("details");
+      this.element.className = "oidc-auth-corner";
+      const summary = document.createElement("summary");
+      summary.textContent = username;
+      this.sharing = this.link("Share", "#");
+      this.element.append(summary, ...PAGES.map(([text, address]) => this.link(text, address)));
+      this.element.addEventListener("keydown", (event) => {
+        if (event.key === "Escape") {
+          this.element.open = false;
+          summary.focus();
+        }
+      });
+    }
+
+    link(text, address) {
       const link = document.createElement("a");
       link.href = address;
       link.textContent = text;
-      corner.append(link);
+      return link;
     }
-    corner.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") {
-        corner.open = false;
-        summary.focus();
+
+    remove() {
+      this.element.remove();
+    }
+
+    put() {
+      if (!this.share.address) {
+        this.sharing.remove();
+      } else {
+        set(this.sharing, "href", this.share.address);
+        if (!this.sharing.isConnected) {
+          this.element.firstChild.after(this.sharing);
+        }
       }
-    });
-    return corner;
+      if (!this.element.isConnected) {
+        document.body.append(this.element);
+      }
+    }
   }
 
   // MLflow redraws its page as it likes; this puts our menu back each time.
-  function keep(rows, corner) {
+  function keep(username) {
     const PATIENCE = 3000; // milliseconds until what MLflow has not drawn is taken as missing
     const started = Date.now();
+    const share = new Share(username, () => plan());
+    const rows = new Rows(username, share);
+    const corner = new Corner(username, share);
     const place = () => {
+      share.look();
       const settled = Date.now() - started >= PATIENCE;
       // On its settings pages MLflow lists those in place of the row "Settings"; "Docs" stays below.
       const below = location.hash.startsWith("#/settings") ? '[href*="mlflow.org/docs"]' : '[href^="#/settings"]';
@@ -205,8 +290,8 @@
         rows.put(model, settled);
       } else {
         rows.remove();
-        if (settled && !corner.isConnected) {
-          document.body.append(corner);
+        if (settled) {
+          corner.put();
         }
       }
     };
@@ -222,6 +307,7 @@
     };
     const changes = { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] };
     new MutationObserver(plan).observe(document.body, changes);
+    addEventListener("hashchange", plan);
     plan();
     setTimeout(plan, PATIENCE);
   }
@@ -230,7 +316,7 @@
     backToPlace();
     const me = await who();
     if (me) {
-      keep(new Rows(me.username), cornerOf(me.username));
+      keep(me.username);
     }
   }
 
