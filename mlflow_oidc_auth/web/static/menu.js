@@ -89,6 +89,16 @@
     }
   });
 
+  // --- What only admins may use ----------------------------------------------------------------------------
+
+  // MLflow's assistant acts on the server's host, and its demo fills the server: both are refused to who is no admin,
+  // so their buttons are not shown (menu.css). On the server's own host MLflow opens the assistant at the first visit,
+  // before it is known who visits: it waits to be opened.
+  const ASSISTANT_WAS_OPENED = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1";
+  if (localStorage.getItem(ASSISTANT_WAS_OPENED) === null) {
+    localStorage.setItem(ASSISTANT_WAS_OPENED, "true");
+  }
+
   // --- What can be shared here -----------------------------------------------------------------------------
 
   const KINDS = { experiments: "experiment", models: "registered_model", prompts: "prompt" };
@@ -316,6 +326,7 @@
     backToPlace();
     const me = await who();
     if (me) {
+      document.documentElement.classList.toggle("oidc-auth-no-admin", !me.is_admin);
       keep(me.username);
     }
   }
