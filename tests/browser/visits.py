@@ -59,6 +59,12 @@ class Complaints:
         page.on("console", self._heard)
         page.on("response", self._answered)
 
+    def forget(self) -> None:
+        """What was until now is not counted."""
+        self.uncaught.clear()
+        self.console.clear()
+        self.refused.clear()
+
     def broken(self) -> list[str]:
         """What no page may have: an uncaught error, and a server that failed."""
         return self.uncaught + [f"{status} {url}" for status, url in self.refused if status >= 500]
