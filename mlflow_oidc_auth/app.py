@@ -106,7 +106,7 @@ def _build(environ: MutableMapping[str, str]) -> ASGIApp:
     build_stores()
     migrate(engine)
     RowFilter(Resolver(engine, settings.default_mlflow_permission)).attach()
-    Ownership().attach()
+    Ownership(team_level=settings.creator_team_permission).attach()
     return _serve(join(engine, settings, static_prefix(environ)))
 
 
@@ -170,7 +170,8 @@ def _serve(parts: Parts) -> ASGIApp:
     """MLflow's applications with our pages on them, and the gate in front."""
     settings, server = parts.settings, mlflow_server()
     gate = Gate(
-        Judge(parts.engine, settings.default_mlflow_permission), CreatePolicy(settings.restrict_resource_creation)
+        Judge(parts.engine, settings.default_mlflow_permission),
+        CreatePolicy(settings.restrict_resource_creation, settings.resource_creator_groups, parts.engine),
     )
     answers = Answers(parts.pages, parts.prefix)
     menu = menu_tag(parts.prefix) if settings.extend_mlflow_menu else ""

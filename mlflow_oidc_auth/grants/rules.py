@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlflow_oidc_auth.permissions.verdicts import ASK
+from mlflow_oidc_auth.permissions.verdicts import ASK, REQUESTS
 from mlflow_oidc_auth.vocabulary import Kind, Level, Reason, Verdict
 
 NOUNS = {Kind.EXPERIMENT: "experiment", Kind.REGISTERED_MODEL: "registered model", Kind.PROMPT: "prompt"}
@@ -149,7 +149,7 @@ def _reaches(giver: Giver, level: Level, kind: Kind) -> Verdict:
         False,
         Reason.LEVEL_MISSING,
         f"You need {needed.name} on this {noun} to say who may use it, or there is no such {noun}. "
-        f"Ask whoever manages it, or an MLflow admin.",
+        f"Ask whoever manages it, or an MLflow admin. {REQUESTS}",
         f"needs {needed.name}, has {giver.level.name}",
     )
 
