@@ -19,8 +19,8 @@ from mlflow_oidc_auth.grants.store import Grantee, Shareable
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.vocabulary import Identity, Level
 
-ROWS = 100
-"""How many grants one page tells of."""
+ROWS = 40
+"""How many grants one page tells of: it stays below 100 kB with its style and scripts."""
 
 _ADMINS = 20
 

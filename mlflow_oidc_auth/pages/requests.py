@@ -21,9 +21,8 @@ from mlflow_oidc_auth.pages.lists import Filled, Listed, Shown, asked_page, go, 
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.pages.terms import level_and_end
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level
-from mlflow_oidc_auth.web.forms import form_fields
+from mlflow_oidc_auth.web.forms import form_fields, query_fields
 from mlflow_oidc_auth.web.json_api import asker
-from mlflow_oidc_auth.web.strict_json import storable
 
 MINE = "mine"
 """What the address calls the page of one's own requests."""
@@ -67,7 +66,7 @@ class _RequestsPage:
 
     def page(self) -> Response:
         """The page, its form filled from the address that led here."""
-        return self._page(Filled(_ASK, _prefilled(flask.request.args)))
+        return self._page(Filled(_ASK, _prefilled()))
 
     def change(self) -> Response:
         """Ask, withdraw, grant or decline."""
@@ -162,20 +161,19 @@ class _RequestsPage:
         return go(f"{self._parts.prefix}/permissions/requests", word)
 
 
-def _prefilled(args: Mapping[str, str]) -> dict[str, str]:
+def _prefilled() -> dict[str, str]:
     """What the address that led here says of the request."""
-    type_, level = args.get("resource_type", ""), args.get("permission", "")
+    args = query_fields("resource_type", "name", "permission")
+    type_, level = args["resource_type"], args["permission"]
     kind = Kind.EXPERIMENT if type_ == str(Kind.EXPERIMENT) else Kind.REGISTERED_MODEL
     said = {"resource_type": str(kind)} if type_ in set(Kind) else {}
-    return {**said, "name": args.get("name", "")[:NAME_LENGTH], **({"permission": level} if level in _LEVELS else {})}
+    return {**said, "name": args["name"][:NAME_LENGTH], **({"permission": level} if level in _LEVELS else {})}
 
 
 def _wrong_text(name: str, reason: str) -> dict[str, str]:
     wrong: dict[str, str] = {}
     if not name:
         wrong["name"] = "Say what you want to open: its name, or the id of an experiment."
-    elif not storable(name):
-        wrong["name"] = "No name holds a NUL or half of a character pair."
-    if len(reason) > LONGEST_REASON or not storable(reason):
-        wrong["reason"] = f"Say it in plain text of at most {LONGEST_REASON} characters."
+    if len(reason) > LONGEST_REASON:
+        wrong["reason"] = f"Say it in at most {LONGEST_REASON} characters."
     return wrong

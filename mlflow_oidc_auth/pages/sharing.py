@@ -27,8 +27,8 @@ from mlflow_oidc_auth.pages.access import AccessReader, Asked, holder_code
 from mlflow_oidc_auth.pages.lists import Listed, asked_page, go, notice, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.pages.terms import level_and_end
-from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
-from mlflow_oidc_auth.web.forms import form_fields
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, is_plain_number
+from mlflow_oidc_auth.web.forms import form_fields, query_fields
 from mlflow_oidc_auth.web.json_api import asker, json_answer
 from mlflow_oidc_auth.web.json_body import quoted
 from mlflow_oidc_auth.web.strict_json import storable
@@ -40,7 +40,7 @@ _NOTICES = {
     "shared": "Shared. They have access from now on.",
     "changed": "Changed.",
     "removed": "The access is removed.",
-    "gone": "That access had been removed before.",
+    "gone": "No grant to take away: it was removed, or ended, before.",
     "left": "Done. You do not manage it any more.",
 }
 _NOBODY = "Say with whom: an e-mail address, or the name of a group or team."
@@ -119,16 +119,14 @@ class _SharingPages:
 
     def suggestions(self) -> Response:
         """Some of whom the asker may know and whose name holds what was typed, for the field that takes one."""
-        text = flask.request.args.get("text", "")[:NAME_LENGTH]
-        found = self._directory.suggest(asker(), text, SUGGESTIONS) if storable(text) else []
+        text = query_fields("text")["text"].strip()[:NAME_LENGTH]
+        found = self._directory.suggest(asker(), text, SUGGESTIONS)
         return json_answer({"suggestions": [{"name": one.name, "label": _label(one)} for one in found]})
 
     # --- What is shown ---------------------------------------------------------------------------------------
 
     def _list(self) -> Response:
-        me, search = asker(), flask.request.args.get("search", "").strip()[:NAME_LENGTH]
-        if not storable(search):
-            raise BadRequest("No name holds a NUL or half of a character pair. Search for something else.")
+        me, search = asker(), query_fields("search")["search"].strip()[:NAME_LENGTH]
         number, offset = asked_page()
         default, resources = self._parts.settings.default_mlflow_permission, self._parts.resources
         size = Listed(number, 0).size
@@ -244,7 +242,7 @@ class _SharingPages:
 
     def _whom(self, text: str, which: str) -> tuple[list[Entry], str]:
         """Whoever is called so; and what is wrong, if that is not exactly one."""
-        if not text or len(text) > NAME_LENGTH or not storable(text):
+        if not text or len(text) > NAME_LENGTH:
             return [], _NOBODY
         found = self._directory.called(text)
         chosen = [one for one in found if one.sort == which]
@@ -252,8 +250,8 @@ class _SharingPages:
             return chosen or found, ""
         if not found:
             return [], (
-                f"Nobody is called {quoted(text)}: no person, group or team. Check the spelling. "
-                "A person is known here after logging in for the first time."
+                f"There is no person, no group and no team called {quoted(text)}. Check the spelling; "
+                "a person is known here after logging in for the first time."
             )
         sorts = " and ".join(f"a {one.sort}" for one in found)
         return found, f"There is {sorts} called {quoted(text)}. Choose which you mean."
@@ -261,7 +259,7 @@ class _SharingPages:
     def _holder(self, sharing: _Sharing, of: str) -> tuple[Grantee | None, datetime | None]:
         """Who holds the grant that a row's form names, and until when."""
         sort, _, number = of.partition("-")
-        if sort not in ("user", "group") or not (number.isascii() and number.isdigit()) or len(number) > 9:
+        if sort not in ("user", "group") or not is_plain_number(number) or len(number) > 9:
             return None, None
         id_ = int(number)
         holders = Holders(user_id=id_) if sort == "user" else Holders(group_ids=frozenset({id_}))
@@ -296,7 +294,7 @@ def _named_resource(args: Mapping[str, str]) -> tuple[Kind, str]:
         ) from None
     if not key or len(key) > NAME_LENGTH or not storable(key):
         raise BadRequest(f"This address names no {NOUNS[kind]}.")
-    if kind is Kind.EXPERIMENT and not (key.isascii() and key.isdigit()):
+    if kind is Kind.EXPERIMENT and not is_plain_number(key):
         raise BadRequest(f"An experiment is named by its id, a whole number; {quoted(key)} is none.")
     return kind, key if kind.named else str(int(key))
 

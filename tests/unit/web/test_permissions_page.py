@@ -311,7 +311,7 @@ def test_the_list_tells_names_kinds_levels_and_through_whom(site: PagesSite, ali
     site.makes(Kind.REGISTERED_MODEL, "shared model")
     answer = client.get("/mlflow/permissions")
     assert rows(answer) == [
-        "&lt;b&gt;seven Experiment MANAGE You",
+        "&lt;b&gt;seven Experiment MANAGE You Share &lt;b&gt;seven",
         "greeting Prompt EDIT You",
         "binned deleted Experiment READ You",
         "10 deleted Experiment READ You",
