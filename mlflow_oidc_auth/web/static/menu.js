@@ -1,9 +1,10 @@
 "use strict";
-// What MLflow's own page gets from us: who am I, Share on what one manages, Permissions, Log out; and the way to the
-// login when the session has ended, and back to the same place.
+// What MLflow's own page gets from us: who am I, Share on what one manages, a first access key for who has none,
+// Permissions, Log out; and the way to the login when the session has ended, and back to the same place.
 (() => {
   const prefix = document.currentScript.dataset.prefix;
   const WHO = `${prefix}/ajax-api/2.0/mlflow/users/current`;
+  const KEYS = `${WHO}/tokens`;
   const LEVEL = `${prefix}/ajax-api/3.0/mlflow/users/permissions/get`;
   const KEPT = "mlflow-oidc-auth-place";
   const LONGEST_ADDRESS = 1500; // what the login takes along; longer places are kept in this tab
@@ -89,6 +90,48 @@
     }
   });
 
+  // --- The first access key --------------------------------------------------------------------------------
+
+  // Who has no key can make one from here, in one step: MLflow's page is where newcomers arrive.
+  class FirstKey {
+    constructor(changed) {
+      this.changed = changed;
+      this.wanted = false;
+      this.ask();
+      addEventListener("pageshow", (event) => {
+        if (event.persisted) {
+          this.wanted = false; // there may be one by now, and another would take its place
+          this.changed();
+          this.ask();
+        }
+      });
+    }
+
+    async ask() {
+      try {
+        const answer = await plainFetch(KEYS, { headers: { Accept: "application/json" }, cache: "no-store" });
+        this.wanted = answer.ok && (await answer.json()).tokens.length === 0;
+        this.changed();
+      } catch {
+        // The server is away: there is nothing to offer.
+      }
+    }
+
+    // The form that the row's button sends: the same as on the Permissions page.
+    form() {
+      const form = document.createElement("form");
+      form.id = "oidc-auth-first-key";
+      form.method = "post";
+      form.action = `${prefix}/permissions/keys`;
+      const lifetime = document.createElement("input");
+      lifetime.type = "hidden";
+      lifetime.name = "lifetime";
+      lifetime.value = "usual";
+      form.append(lifetime);
+      return form;
+    }
+  }
+
   // --- What only admins may use ----------------------------------------------------------------------------
 
   // MLflow's assistant acts on the server's host, and its demo fills the server: both are refused to who is no admin,
@@ -158,8 +201,9 @@
   const KEY = "M14.25 5.5a3.75 3.75 0 1 1-7.5 0a3.75 3.75 0 0 1 7.5 0zM7.85 8.15L2 14M4 12l2 2";
   const PEOPLE = "M6 7.5a2.5 2.5 0 1 0 0-5a2.5 2.5 0 0 0 0 5zM1.5 13.5c0-5 9-5 9 0M13 5v5M10.5 7.5h5";
   const DOOR = "M6 2H2.75v12H6M6 8h8M11 5l3 3-3 3";
+  const SHIELD = "M8 1.75l5.25 2v4c0 3.5-2.25 5.5-5.25 6.5c-3-1-5.25-3-5.25-6.5v-4z";
   const PAGES = [
-    ["Permissions", `${prefix}/permissions`, KEY],
+    ["Permissions", `${prefix}/permissions`, SHIELD],
     ["Log out", `${prefix}/logout`, DOOR],
   ];
 
@@ -183,21 +227,36 @@
 
   // The rows in MLflow's sidebar. They wear the classes of its own row "Settings", wide or an icon alone.
   class Rows {
-    constructor(username, share) {
+    constructor(username, share, firstKey) {
       this.username = username;
       this.share = share;
+      this.firstKey = firstKey;
+      this.create = { text: "Create access key", item: this.button(KEY, firstKey.form()) };
       this.who = { text: username, item: this.row("", PERSON) };
       this.sharing = { text: "Share", item: this.row("#", PEOPLE) };
       this.pages = PAGES.map(([text, address, path]) => ({ text, item: this.row(address, path) }));
     }
 
     row(address, path) {
-      const item = document.createElement("li");
-      item.className = "oidc-auth-menu";
       const inside = document.createElement(address ? "a" : "div");
       if (address) {
         inside.href = address;
       }
+      return this.item(inside, path);
+    }
+
+    button(path, form) {
+      const inside = document.createElement("button");
+      inside.type = "submit";
+      inside.setAttribute("form", form.id);
+      const item = this.item(inside, path);
+      item.append(form);
+      return item;
+    }
+
+    item(inside, path) {
+      const item = document.createElement("li");
+      item.className = "oidc-auth-menu";
       const picture = document.createElement("span");
       picture.setAttribute("aria-hidden", "true");
       picture.append(icon(path));
@@ -207,7 +266,7 @@
     }
 
     remove() {
-      [this.who, this.sharing, ...this.pages].forEach(({ item }) => item.remove());
+      [this.who, this.sharing, this.create, ...this.pages].forEach(({ item }) => item.remove());
     }
 
     // After `model`, MLflow's own row. `settled`: MLflow has drawn by now all that it draws.
@@ -215,8 +274,13 @@
       // MLflow tells who is logged in by itself, in versions that ask for it.
       const titled = model.closest("aside").querySelectorAll("button [title]");
       const told = !settled || [...titled].some((one) => one.title === this.username);
-      const shown = [...(told ? [] : [this.who]), ...(this.share.address ? [this.sharing] : []), ...this.pages];
-      [this.who, this.sharing].filter((one) => !shown.includes(one)).forEach(({ item }) => item.remove());
+      const sometimes = [
+        [this.who, !told],
+        [this.sharing, this.share.address !== ""],
+        [this.create, this.firstKey.wanted],
+      ];
+      const shown = [...sometimes.filter(([, now]) => now).map(([one]) => one), ...this.pages];
+      sometimes.filter(([, now]) => !now).forEach(([{ item }]) => item.remove());
       if (this.share.address) {
         set(this.sharing.item.firstChild, "href", this.share.address);
       }
@@ -287,7 +351,8 @@
     const PATIENCE = 3000; // milliseconds until what MLflow has not drawn is taken as missing
     const started = Date.now();
     const share = new Share(username, () => plan());
-    const rows = new Rows(username, share);
+    const firstKey = new FirstKey(() => plan());
+    const rows = new Rows(username, share, firstKey);
     const corner = new Corner(username, share);
     const place = () => {
       share.look();
