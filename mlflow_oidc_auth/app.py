@@ -139,12 +139,13 @@ def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[],
     default = settings.default_mlflow_permission
     login_age = timedelta(days=settings.max_login_age_days) if settings.max_login_age_days else None
     grants, resources = GrantStore(engine, default), ResourceLookup(engine)
+    requests = RequestStore(engine, default, grants, resources)
     return Parts(
         engine=engine,
         settings=settings,
         prefix=prefix,
         clock=clock,
-        pages=Pages(static_prefix=prefix, level_words=WORDS),
+        pages=Pages(prefix, open_requests=lambda me: requests.count_to_decide(me, clock()), level_words=WORDS),
         users=UserStore(engine),
         groups=GroupStore(engine),
         sessions=SessionStore(
@@ -160,7 +161,7 @@ def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[],
         listing=GrantListing(engine),
         resources=resources,
         judge=Judge(engine, default),
-        requests=RequestStore(engine, default, grants, resources),
+        requests=requests,
         explainer=Explainer(engine, default),
         audit=AuditLog(engine),
     )

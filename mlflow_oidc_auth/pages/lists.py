@@ -100,7 +100,9 @@ def shown(resource: Resource, named: Named | Found | None, prefix: str) -> Shown
 
 
 def notice(sentences: Mapping[str, str]) -> str:
-    """The sentence that the address asks for; empty if it asks for none of these."""
+    """The sentence that the address asks for; empty if it asks for none of these, or a form was refused since."""
+    if flask.request.method == "POST":
+        return ""
     return sentences.get(flask.request.args.get("notice", ""), "")
 
 

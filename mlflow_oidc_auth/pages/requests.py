@@ -29,6 +29,9 @@ MINE = "mine"
 
 LONGEST_REASON = 1000
 
+ROWS = 25
+"""How many requests each of the two lists tells of at once."""
+
 _NOTICES = {
     "sent": "Sent, if there is such a thing: its owner and the admins see it.",
     "withdrawn": "Withdrawn.",
@@ -127,19 +130,18 @@ class _RequestsPage:
 
     def _page(self, filled: Filled) -> flask.Response:
         me, now, requests = asker(), self._parts.clock(), self._parts.requests
-        number, offset = asked_page()
-        my_number, my_offset = asked_page(MINE)
-        size = Listed(number, 0).size
-        to_decide, total = requests.to_decide(me, now, offset, size)
-        mine, my_total = requests.of_user(me.user_id, now, my_offset, size)
+        number, offset = asked_page(size=ROWS)
+        my_number, my_offset = asked_page(MINE, ROWS)
+        to_decide, total = requests.to_decide(me, now, offset, ROWS)
+        mine, my_total = requests.of_user(me.user_id, now, my_offset, ROWS)
         return self._parts.pages.render(
             "permissions/requests.html",
             here="requests",
             notice=notice(_NOTICES),
             to_decide=[self._open(one, filled) for one in to_decide],
-            listed=Listed(number, total),
+            listed=Listed(number, total, ROWS),
             mine=[(one, _KINDS[str(one.kind)]) for one in mine],
-            my_listed=Listed(my_number, my_total, parameter=MINE),
+            my_listed=Listed(my_number, my_total, ROWS, MINE),
             ask=filled.of(_ASK),
             kind_options=_KIND_OPTIONS,
             levels=_LEVELS,
