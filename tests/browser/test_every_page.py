@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from mlflow_oidc_auth.database.engine import build_engine
 from tests.browser.addresses import Example, Known, pages
@@ -29,9 +29,10 @@ class Look:
     def __init__(self, chromium: Browser, site: PagesSite, address: str, town: Town, known: Known) -> None:
         self.known, self.town = known, town
         people = {"alice": town.alice, "root": town.root, "carol": town.carol}
+        cookies = {name: site.session(user) for name, user in people.items()}
         self._visitors = {
-            (name, look): Visitor(chromium, address, site.session(user), viewport=size, color_scheme=scheme)
-            for name, user in people.items()
+            (name, look): Visitor(chromium, address, cookies.get(name), viewport=size, color_scheme=scheme)
+            for name in (*people, "nobody")
             for look, (size, scheme) in LOOKS.items()
         }
 
@@ -86,3 +87,71 @@ def test_axe_finds_nothing(town: Look, example: Example, look: str, request: pyt
         visitor = town.at(name, look, example)
         shot(visitor.page, picture(name, look, example, full), "pages", full=True)
         look_over(visitor)
+
+
+# --- What is wrong at a field ---------------------------------------------------------------------------------
+
+WRONG = {"text": "x" * 2000, "search": "x" * 2000, "textarea": "x" * 2000, "date": "2001-01-01", "number": "-1"}
+
+_FORMS = """() => [...document.querySelectorAll('form')].map((form, at) => ({
+    at,
+    posts: form.method === 'post',
+    like: new URL(form.action).pathname + ' ' + [...form.elements].map((field) => field.name).join(' '),
+    written: [...form.elements].some((field) => ['text', 'textarea', 'date', 'number'].includes(field.type)),
+}))"""
+
+_SEND_WRONG = """([at, wrong]) => {
+    const form = document.querySelectorAll('form')[at];
+    form.noValidate = true;
+    form.querySelectorAll('input, textarea').forEach((field) => {
+        field.removeAttribute('maxlength');
+        if (wrong[field.type] !== undefined) {
+            field.value = wrong[field.type];
+        }
+    });
+    form.requestSubmit([...form.querySelectorAll('button')].find((button) => button.type === 'submit'));
+}"""
+
+
+@pytest.mark.parametrize("example", SEEN, ids=lambda example: example.address)
+def test_axe_finds_nothing_where_a_field_is_wrong(town: Look, example: Example) -> None:
+    """Each form is sent with fields that nobody can mean: the page says so at the field, and is as good as before."""
+    name = "root" if example.admins_only else "alice"
+    sent: set[str] = set()
+    visitor = town.at(name, "desktop", example)
+    for form in visitor.page.evaluate(_FORMS):
+        if not (form["posts"] and form["written"]) or form["like"] in sent:
+            continue
+        sent.add(form["like"])
+        visitor = town.at(name, "desktop", example)
+        with visitor.page.expect_navigation() as led:
+            visitor.page.evaluate(_SEND_WRONG, [form["at"], WRONG])
+        assert led.value.status == 400, form["like"]
+        assert visitor.page.title().startswith("Error: "), form["like"]
+        page = visitor.page
+        assert page.locator("[aria-invalid=true], [role=alert]").count() > 0, form["like"]
+        shot(page, picture(name, f"wrong-{len(sent)}", example, "full"), "pages", full=True)
+        look_over(visitor)
+
+
+# --- Pages without an address of their own -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_on_the_page_of_a_new_key(town: Look, look: str) -> None:
+    visitor = town.at("carol", look, Example("", "/permissions", admins_only=False))
+    visitor.page.locator("input[name=lifetime]").first.check()
+    visitor.page.get_by_role("button", name=re.compile("(Create|Replace) access key")).click()
+    expect(visitor.page.get_by_role("heading", name="Your new access key")).to_be_visible()
+    look_over(visitor)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(
+    "address", ["/login", "/login?logged_out=1", "/permissions?page=nonsense", "/permissions/audit?x"]
+)
+def test_axe_finds_nothing_for_strangers_and_on_pages_of_errors(town: Look, address: str, look: str) -> None:
+    visitor = town.at("nobody" if "login" in address else "carol", look, Example("", address, admins_only=False))
+    visitor.troubles[:] = [trouble for trouble in visitor.troubles if "status of 40" not in trouble]
+    shot(visitor.page, f"stranger{address.replace('/', '-').replace('?', '-')}.{look}", "pages", full=True)
+    look_over(visitor)
