@@ -143,6 +143,7 @@ class _RequestsPage:
             mine=[(one, _KINDS[str(one.kind)]) for one in mine],
             my_listed=Listed(my_number, my_total, ROWS, MINE),
             ask=filled.of(_ASK),
+            mistaken=bool(filled.wrong),
             kind_options=_KIND_OPTIONS,
             levels=_LEVELS,
             longest_reason=LONGEST_REASON,

@@ -145,7 +145,7 @@ class _SharingPages:
         )
 
     def _one(self, sharing: _Sharing, new: _New | None = None, asked: Asked | None = None) -> flask.Response:
-        me, on = sharing.me, sharing.on
+        me, on, new, asked = sharing.me, sharing.on, new or _New(), asked or Asked()
         number, _ = asked_page()
         default = self._parts.settings.default_mlflow_permission
         for_everybody = default > Level.NO_PERMISSIONS and on.resource != Resource(Kind.EXPERIMENT, "0")
@@ -156,9 +156,10 @@ class _SharingPages:
             on=shown(on.resource, sharing.named, self._parts.prefix),
             noun=NOUNS[on.kind],
             query=sharing.query,
-            access=self._access.read(on, me, sharing.giver, number, asked or Asked(), sharing.now),
+            access=self._access.read(on, me, sharing.giver, number, asked, sharing.now),
             default=default.name if for_everybody else "",
-            new=new or _New(),
+            new=new,
+            mistaken=bool(new.wrong or asked.wrong),
             suggestions=self._directory.suggest(me, "", SUGGESTIONS),
             today=sharing.now.date().isoformat(),
         )

@@ -1,39 +1,27 @@
-"""Sharing in a real browser: by keyboard, without JavaScript, on a phone, and from MLflow's own pages."""
+"""Sharing and asking in a real browser: by keyboard, without JavaScript, on a phone, and from MLflow's own pages."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.database.engine import build_engine
 from mlflow_oidc_auth.database.tables import groups, pattern_grants
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, Shareable
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
-from tests.browser.pages_site import CHROMIUM, CHROMIUM_ARGS, DESKTOP, PHONE, PagesSite, Visitor
+from tests.browser.pages_site import DESKTOP, PHONE, PagesSite, Visitor
 from tests.databases import Databases
 
 Visit = Callable[..., Visitor]
 ON = Resource(Kind.EXPERIMENT, "7")
 NAME = "team-a sales forecast"
 SHARE = "/permissions/sharing?resource_type=experiment&resource_id=7"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser for all tests; each visitor has a context of its own."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip("PROMISE UNTESTED: sharing in a browser (Chromium is not installed)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_ARGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -200,7 +188,7 @@ def test_no_sharing_page_scrolls_sideways(
     assert visitor.troubles == []
     page.get_by_label("Person, group or team").fill("nobody@example.test")
     page.get_by_role("button", name="Share", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("Nobody is called 'nobody@example.test'")
+    expect(page.get_by_role("alert")).to_contain_text("no team called 'nobody@example.test'")
     page.get_by_role("listitem").filter(has_text="bob@").get_by_text("Remove").first.click()
     check("share-wrong")
     visitor.open("/permissions/sharing?resource_type=experiment&resource_id=4711")
@@ -253,3 +241,78 @@ def test_where_mlflow_has_no_sidebar_the_corner_leads_to_sharing(alice: User, vi
     expect(page.get_by_role("link", name="Share", exact=True)).to_be_visible()
     page.evaluate("location.hash = '#/experiments/8'")
     expect(page.get_by_role("link", name="Share", exact=True)).to_have_count(0)
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_who_is_refused_asks_and_is_granted_with_one_press(
+    site: PagesSite, alice: User, visit: Visit, javascript: bool
+) -> None:
+    bob = site.users.by_username("bob@example.test")
+    assert bob is not None
+    asks = visit(bob, java_script_enabled=javascript)
+    page = asks.open(SHARE)
+    expect(page.get_by_role("heading", name="You may not share this")).to_be_visible()
+    page.get_by_role("link", name="Ask for access").click()
+    expect(page.get_by_label("Name, or experiment id")).to_have_value("7")
+    page.get_by_label("Level", exact=True).select_option("EDIT")
+    page.get_by_label("Reason").fill("I compare it with ours for the review on Friday.")
+    page.get_by_role("button", name="Send request").click()
+    expect(page.get_by_role("status")).to_contain_text("Sent, if there is such a thing")
+    asks.picture(f"requests-asked-{'script' if javascript else 'plain'}")
+
+    decides = visit(alice, java_script_enabled=javascript).open("/permissions")
+    decides.get_by_role("link", name="Requests 1 to decide").click()
+    line = decides.get_by_role("listitem").filter(has_text="Bob Example")
+    expect(line).to_contain_text("I compare it with ours")
+    expect(line.get_by_label("Level for bob@example.test")).to_have_value("EDIT")
+    line.get_by_role("button", name="Grant to bob@example.test").click()
+    expect(decides.get_by_role("status")).to_contain_text("Granted.")
+    assert levels(site)[bob.username] is Level.EDIT
+    page.reload()
+    expect(page.get_by_role("row").filter(has_text="EDIT")).to_contain_text("Granted by alice@example.test")
+
+
+def test_a_request_is_decided_by_keyboard_alone(site: PagesSite, alice: User, visit: Visit) -> None:
+    bob = site.users.by_username("bob@example.test")
+    assert bob is not None
+    site.parts.requests.ask(_asking(bob), Kind.EXPERIMENT, "7", Level.EDIT, reason="", now=site.now())
+    page = visit(alice).open("/permissions/requests")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # Skip to the content
+    level = page.get_by_label("Level for bob@example.test")
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        if level.evaluate("field => field === document.activeElement"):
+            break
+    page.keyboard.press("ArrowUp")
+    expect(level).to_have_value("USE")
+    grant = page.get_by_role("button", name="Grant")
+    for _ in range(8):  # a date field has several stops
+        page.keyboard.press("Tab")
+        if grant.evaluate("button => button === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Granted.")
+    assert levels(site)[bob.username] is Level.USE
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_page_of_requests_does_not_scroll_sideways(
+    site: PagesSite, alice: User, visit: Visit, size: dict[str, int], scheme: str, request: pytest.FixtureRequest
+) -> None:
+    frank = site.person("frank.with.a.very.long.name.indeed.and.some.more")
+    reason = "I compare it with ours.\n" + "x" * 200
+    for name, kind in (("7", Kind.EXPERIMENT), ("fore cast/2", Kind.REGISTERED_MODEL)):
+        site.parts.requests.ask(_asking(frank), kind, name, Level.EDIT, reason=reason, now=site.now())
+    site.parts.requests.ask(_asking(alice), Kind.REGISTERED_MODEL, "n" * 250, Level.READ, reason="", now=site.now())
+    visitor = visit(alice, viewport=size, color_scheme=scheme)
+    visitor.open("/permissions/requests")
+    assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    visitor.picture(f"requests-{request.node.callspec.id}")
+    assert visitor.troubles == []
+
+
+def _asking(user: User) -> GivenBy:
+    """Somebody as the store of requests knows them."""
+    return GivenBy(user.username, user.is_admin, user.id)
