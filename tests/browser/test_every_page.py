@@ -155,3 +155,57 @@ def test_axe_finds_nothing_for_strangers_and_on_pages_of_errors(town: Look, addr
     visitor.troubles[:] = [trouble for trouble in visitor.troubles if "status of 40" not in trouble]
     shot(visitor.page, f"stranger{address.replace('/', '-').replace('?', '-')}.{look}", "pages", full=True)
     look_over(visitor)
+
+
+# --- The keyboard ---------------------------------------------------------------------------------------------
+
+_REACHABLE = """() => {
+    const chosen = new Set();
+    const found = [...document.querySelectorAll('a[href], button, input, select, textarea, summary')].filter((one) => {
+        const shown = one.checkVisibility({ visibilityProperty: true }) && one.type !== 'hidden' && !one.disabled;
+        const again = one.type === 'radio' && chosen.has(one.form?.id + one.name);
+        if (one.type === 'radio') {
+            chosen.add(one.form?.id + one.name);
+        }
+        return shown && !again;
+    });
+    found.forEach((one, at) => (one.dataset.at = at));
+    return found.map((one) => one.outerHTML.slice(0, 120));
+}"""
+
+_FOCUSED = """() => {
+    const one = document.activeElement;
+    const look = getComputedStyle(one);
+    const label = one.type === 'radio' ? getComputedStyle(one.labels[0]) : look;
+    const seen = [look, label].some((style) => style.outlineStyle !== 'none' && style.outlineWidth !== '0px');
+    const radio = one.type === 'radio' ? document.querySelector(`input[name="${one.name}"][data-at]`) : one;
+    return { at: Number((radio ?? one).dataset.at ?? -1), seen, what: one.outerHTML.slice(0, 120) };
+}"""
+
+
+@pytest.mark.parametrize("example", SEEN, ids=lambda example: example.address)
+def test_everything_is_reached_by_keyboard_in_order_and_seen(town: Look, example: Example) -> None:
+    page = town.at("root" if example.admins_only else "alice", "desktop", example).page
+    wanted = page.evaluate(_REACHABLE)
+    reached: list[int] = []
+    for _ in range(len(wanted) * 4):  # a date has four stops
+        page.keyboard.press("Tab")
+        focused = page.evaluate(_FOCUSED)
+        assert focused["seen"] or focused["at"] < 0, f"the focus is not seen: {focused['what']}"
+        if focused["at"] >= 0 and (not reached or focused["at"] != reached[-1]):
+            if reached and focused["at"] < reached[-1]:
+                break  # from the last to the first again
+            reached.append(focused["at"])
+        if len(reached) == len(wanted):
+            break
+    assert [wanted[at] for at in range(len(wanted)) if at not in reached] == []
+
+
+def test_the_skip_link_leads_past_the_navigation(town: Look) -> None:
+    page = town.at("root", "desktop", Example("", "/permissions/sessions", admins_only=False)).page
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
