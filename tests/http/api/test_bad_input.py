@@ -17,10 +17,12 @@ from tests.http.api.site import (
     GET,
     GET_USER,
     GRANT,
+    GRANTS,
     LIST,
     LIST_USERS,
     MY_PERMISSIONS,
     PREFIX,
+    PREVIEW,
     REVOKE,
     ROLE,
     ROLE_LIST,
@@ -42,7 +44,7 @@ class Asked:
     fields: dict[str, str]
 
     def __str__(self) -> str:
-        return self.path.rsplit("mlflow/", 1)[1].replace("/", " ")
+        return f"{self.method} {self.path.rsplit('mlflow/', 1)[1].replace('/', ' ')}"
 
 
 ABOUT = {"username": email("alice")}
@@ -57,9 +59,13 @@ WITH_FIELDS = (
     Asked("GET", ROLE_USERS, {"role_id": "1"}),
     Asked("POST", GRANT, ON | {"permission": "MANAGE"}),
     Asked("POST", REVOKE, ON),
+    Asked("POST", GRANTS, ON | {"permission": "MANAGE"}),
+    Asked("DELETE", GRANTS, ON),
+    Asked("GET", PREVIEW, ABOUT | {"resource_type": "experiment", "pattern": "team-*"}),
 )
 WITHOUT_FIELDS = tuple(Asked("GET", path, {}) for path in (CURRENT, LIST_USERS, MY_PERMISSIONS, ROLE_LIST))
-BY_BODY = [asked for asked in WITH_FIELDS if asked.method == "POST"]
+NEEDS_NONE_OF_ITS_FIELDS = (Asked("GET", GRANTS, {}),)  # see test_grants.py
+BY_BODY = [asked for asked in WITH_FIELDS if asked.method != "GET"]
 BY_QUERY = [asked for asked in WITH_FIELDS if asked.method == "GET"]
 
 LONG = "x" * 2000
@@ -97,6 +103,7 @@ NOWHERE = {
     "no such permission": {"permission": "OWN"},
     "a permission in lower case": {"permission": "manage"},
     "MLflow's DENY": {"permission": "DENY"},
+    "no pattern": {"pattern": "team"},
 }
 NO_JSON = {
     "nothing": b"",
@@ -149,7 +156,7 @@ def test_every_operation_of_ours_is_here(site: Site) -> None:
     }
     here = {
         (asked.method, f"{PREFIX}/{root}/{asked.path}")
-        for asked in (*WITH_FIELDS, *WITHOUT_FIELDS)
+        for asked in (*WITH_FIELDS, *WITHOUT_FIELDS, *NEEDS_NONE_OF_ITS_FIELDS)
         for root in ("api", "ajax-api")
     }
     assert served == here
@@ -166,13 +173,13 @@ def test_a_field_is_missing(people: list[Person], asked: Asked) -> None:
 @each(BY_BODY)
 def test_a_field_has_the_wrong_type(people: list[Person], asked: Asked) -> None:
     for person, field, (what, value) in product(people, asked.fields, WRONG_TYPES.items()):
-        refused(person.post(asked.path, asked.fields | {field: value}), f"{field}: {what}", 400)
+        refused(person.ask(asked.method, asked.path, asked.fields | {field: value}), f"{field}: {what}", 400)
 
 
 @each(WITH_FIELDS)
 def test_a_field_holds_text_that_can_be_nothing(people: list[Person], asked: Asked) -> None:
     for person, field, (what, text) in product(people, asked.fields, BAD_TEXT.items()):
-        if asked.method == "POST" or text != HALF_A_PAIR:  # no address can hold that
+        if asked.method != "GET" or text != HALF_A_PAIR:  # no address can hold that
             refused(person.ask(asked.method, asked.path, asked.fields | {field: text}), f"{field}: {what}", 400)
 
 
@@ -186,7 +193,7 @@ def test_a_field_names_what_is_not_there(people: list[Person], asked: Asked) -> 
 @each(BY_BODY)
 def test_the_body_is_no_json_object(people: list[Person], asked: Asked) -> None:
     for person, (what, raw) in product(people, NO_JSON.items()):
-        refused(person.post(asked.path, raw=raw), what, 400)
+        refused(person.send(asked.method, asked.path, raw), what, 400)
 
 
 @each(BY_BODY)
@@ -195,13 +202,13 @@ def test_a_key_is_there_twice(people: list[Person], asked: Asked) -> None:
     for person, (field, value) in product(people, asked.fields.items()):
         for again in (value, "something else"):
             twice = f"{whole[:-1]}, {json.dumps(field)}: {json.dumps(again)}}}"
-            refused(person.post(asked.path, raw=twice.encode()), field, 400)
+            refused(person.send(asked.method, asked.path, twice.encode()), field, 400)
 
 
 @each(BY_BODY)
 def test_a_field_is_spelled_twice_or_unknown(people: list[Person], asked: Asked) -> None:
     for person, more in product(people, ("resourceId", "resource_ID", "userName", "expires_at", LONG, "é\n")):
-        refused(person.post(asked.path, asked.fields | {more: "4711"}), more, 400)
+        refused(person.ask(asked.method, asked.path, asked.fields | {more: "4711"}), more, 400)
 
 
 @each(BY_QUERY)
@@ -220,7 +227,8 @@ def test_a_parameter_is_no_text(site: Site, asked: Asked) -> None:
 @each(BY_BODY)
 def test_a_form_is_no_json(site: Site, asked: Asked) -> None:
     client = site.app.test_client()
-    refused(client.post(f"{PREFIX}/api/{asked.path}", data=asked.fields, auth=(email("root"), "key")), "a form", 400)
+    address, auth = f"{PREFIX}/api/{asked.path}", (email("root"), "key")
+    refused(client.open(address, method=asked.method, data=asked.fields, auth=auth), "a form", 400)
 
 
 @each(WITHOUT_FIELDS)

@@ -8,9 +8,20 @@ from typing import Any
 import pytest
 
 from mlflow_oidc_auth.vocabulary import Kind, Level
-from tests.http.api.site import EVERY_KIND, EXPERIMENT, MISSING, MODEL, NOW, PROMPT, Made, Person, Site, email
-
-GRANTS, PREVIEW = "2.0/mlflow/grants", "2.0/mlflow/grants/preview"
+from tests.http.api.site import (
+    EVERY_KIND,
+    EXPERIMENT,
+    GRANTS,
+    MISSING,
+    MODEL,
+    NOW,
+    PREVIEW,
+    PROMPT,
+    Made,
+    Person,
+    Site,
+    email,
+)
 
 every_kind = pytest.mark.parametrize("made", EVERY_KIND, ids=lambda made: str(made.kind))
 
