@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
+from mlflow_oidc_auth.bridge.lookups import ResourceLookup
 from mlflow_oidc_auth.database.tables import experiment_grants, named_grants, pattern_grants
 from mlflow_oidc_auth.operations.targets import IdKind
 from mlflow_oidc_auth.permissions import resolver
@@ -200,6 +201,7 @@ def test_lists_look_ups_checks_and_reasons_agree_with_the_rules(world: World, mo
         _check_the_gate(world, identity, expected)
         _check_why(world, identity, expected, some_name, grants.default)
         _check_sights(world, identity, expected)
+        _check_what_may_be_shared(world, identity, expected, grants.default)
         with monkeypatch.context() as patched:
             patched.setattr(resolver, "FEW_GRANTS", -1)  # everybody has too many to name
             _check_lists(world, identity, expected)
@@ -269,6 +271,15 @@ def _check_why(world: World, identity: Identity, expected: Expected, name: str, 
         called = world.experiments[of] if isinstance(of, int) else of
         told = explainer.explain(asked, identity.group_ids, resource, called, NOW)
         assert (told.level, told.rung) == expected[of]
+
+
+def _check_what_may_be_shared(world: World, identity: Identity, expected: Expected, default: Level) -> None:
+    """What the Sharing page lists."""
+    lookup, size = ResourceLookup(world.stores.engine), len(expected)
+    found, total = lookup.managed_by(identity, default, "", 0, size, NOW)
+    listed = {one.resource.key if one.kind.named else one.resource.experiment_id for one in found}
+    assert listed == {of for of, (level, _) in expected.items() if level >= Level.MANAGE}
+    assert total == len(found)
 
 
 @dataclass(frozen=True)
