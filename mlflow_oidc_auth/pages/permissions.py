@@ -29,7 +29,8 @@ from mlflow_oidc_auth.web.recipes import recipes
 
 _PRESETS = (7, 30, 90, 365)
 _USUAL, _USUAL_DAYS = "usual", 30
-"""How long a key lives that MLflow's own page asks for, where nobody chose; less where less is allowed."""
+_FIRST_NAME = "first key"
+"""What MLflow's own page asks for, where nobody chose: how long the key lives (less where less is allowed), its name."""
 _WARN = timedelta(days=14)
 
 _NOTICES = {
@@ -162,7 +163,7 @@ def _chosen(form: Mapping[str, str], presets: Collection[int], now: datetime) ->
     """What was chosen, as a date. A date without a choice of it counts; a chosen number of days goes before it."""
     lifetime, expires_at, name = form["lifetime"], form["expires_at"], form["name"].strip()
     if lifetime == _USUAL:
-        lifetime = str(min(_USUAL_DAYS, max(presets)))
+        lifetime, name = str(min(_USUAL_DAYS, max(presets))), name or _FIRST_NAME
     if lifetime in {str(days) for days in presets}:
         return _Choice(lifetime, _ahead(int(lifetime), now), name)
     if lifetime == "date" or (not lifetime and expires_at):

@@ -450,11 +450,28 @@ def test_the_first_key_is_made_from_mlflows_page(site: PagesSite, alice: User, v
     assert visitor.troubles == []
 
 
-def test_the_first_key_lives_no_longer_than_is_allowed(engine: sa.Engine, provider: FaultyProvider) -> None:
-    site = PagesSite(engine, settings(max_token_days=7))
+def test_mlflows_page_tells_of_a_key_that_ends_soon(site: PagesSite, alice: User, visit: Visit, address: str) -> None:
+    now = site.now()
+    site.tokens.create(alice.id, now + timedelta(days=9, hours=1), by=alice.username, now=now - timedelta(days=20))
+    visitor = visit(alice)
+    sidebar = visitor.open("/").get_by_role("complementary")
+    sidebar.get_by_role("link", name="Access key ends in 9 days").click(timeout=30_000)
+    expect(visitor.page).to_have_url(f"{address}/permissions")
+    expect(visitor.page.get_by_role("status")).to_contain_text("Your access key ends in 9 days")
+    site.tokens.create(alice.id, now + timedelta(days=15), by=alice.username, now=now)
+    visitor.open("/")
+    expect(sidebar.get_by_role("link", name="Permissions")).to_be_visible(timeout=30_000)
+    visitor.page.wait_for_timeout(1000)
+    expect(sidebar.get_by_text("ends in")).to_have_count(0)
+
+
+def test_the_first_key_lives_no_longer_than_is_allowed_and_has_a_name_where_several_are(
+    engine: sa.Engine, provider: FaultyProvider
+) -> None:
+    site = PagesSite(engine, settings(max_token_days=7, max_tokens_per_user=3))
     alice = site.person("alice")
     client = site.app.test_client()
     client.set_cookie(SESSION, site.session(alice), path=site.prefix)
     assert client.post(f"{site.prefix}/permissions/keys", data={"lifetime": "usual"}).status_code == 200
     (row,) = site.tokens.active_of(alice.id, site.now())
-    assert (row.expires_at - site.now()).days <= 7
+    assert ((row.expires_at - site.now()).days <= 7, row.name) == (True, "first key")

@@ -1,6 +1,6 @@
 "use strict";
-// What MLflow's own page gets from us: who am I, Share on what one manages, a first access key for who has none,
-// Permissions, Log out; and the way to the login when the session has ended, and back to the same place.
+// What MLflow's own page gets from us: who am I, Share on what one manages, a first access key for who has none and
+// a word before one ends, Permissions, Log out; and the way to the login when the session has ended, and back to the same place.
 (() => {
   const prefix = document.currentScript.dataset.prefix;
   const WHO = `${prefix}/ajax-api/2.0/mlflow/users/current`;
@@ -90,31 +90,51 @@
     }
   });
 
-  // --- The first access key --------------------------------------------------------------------------------
+  // --- Access keys -----------------------------------------------------------------------------------------
 
-  // Who has no key can make one from here, in one step: MLflow's page is where newcomers arrive.
-  class FirstKey {
+  const DAY = 24 * 60 * 60 * 1000;
+  const SOON = 14 * DAY; // as on the Permissions page
+
+  // Who has no key can make the first one from here, in one step: MLflow's page is where newcomers arrive. Whose key
+  // ends soon is told so.
+  class Keys {
     constructor(changed) {
       this.changed = changed;
-      this.wanted = false;
+      this.forget();
       this.ask();
       addEventListener("pageshow", (event) => {
         if (event.persisted) {
-          this.wanted = false; // there may be one by now, and another would take its place
+          this.forget(); // there may be a key by now, and another would take its place
           this.changed();
           this.ask();
         }
       });
     }
 
+    forget() {
+      this.none = false;
+      this.ending = "";
+    }
+
     async ask() {
       try {
         const answer = await plainFetch(KEYS, { headers: { Accept: "application/json" }, cache: "no-store" });
-        this.wanted = answer.ok && (await answer.json()).tokens.length === 0;
-        this.changed();
+        if (answer.ok) {
+          this.look((await answer.json()).tokens);
+          this.changed();
+        }
       } catch {
-        // The server is away: there is nothing to offer.
+        // The server is away: there is nothing to tell.
       }
+    }
+
+    look(keys) {
+      this.none = keys.length === 0;
+      const left = keys.filter((key) => key.replaced_at === null).map((key) => Date.parse(key.expires_at) - Date.now());
+      const first = Math.min(...left);
+      const days = Math.floor(first / DAY);
+      const when = days === 0 ? "today" : days === 1 ? "in 1 day" : `in ${days} days`;
+      this.ending = first <= SOON ? `Access key ends ${when}` : "";
     }
 
     // The form that the row's button sends: the same as on the Permissions page.
@@ -227,11 +247,12 @@
 
   // The rows in MLflow's sidebar. They wear the classes of its own row "Settings", wide or an icon alone.
   class Rows {
-    constructor(username, share, firstKey) {
+    constructor(username, share, keys) {
       this.username = username;
       this.share = share;
-      this.firstKey = firstKey;
-      this.create = { text: "Create access key", item: this.button(KEY, firstKey.form()) };
+      this.keys = keys;
+      this.create = { text: "Create access key", item: this.button(KEY, keys.form()) };
+      this.ending = { text: "", item: this.row(`${prefix}/permissions`, KEY) };
       this.who = { text: username, item: this.row("", PERSON) };
       this.sharing = { text: "Share", item: this.row("#", PEOPLE) };
       this.pages = PAGES.map(([text, address, path]) => ({ text, item: this.row(address, path) }));
@@ -266,7 +287,7 @@
     }
 
     remove() {
-      [this.who, this.sharing, this.create, ...this.pages].forEach(({ item }) => item.remove());
+      [this.who, this.sharing, this.create, this.ending, ...this.pages].forEach(({ item }) => item.remove());
     }
 
     // After `model`, MLflow's own row. `settled`: MLflow has drawn by now all that it draws.
@@ -277,8 +298,10 @@
       const sometimes = [
         [this.who, !told],
         [this.sharing, this.share.address !== ""],
-        [this.create, this.firstKey.wanted],
+        [this.create, this.keys.none],
+        [this.ending, this.keys.ending !== ""],
       ];
+      this.ending.text = this.keys.ending;
       const shown = [...sometimes.filter(([, now]) => now).map(([one]) => one), ...this.pages];
       sometimes.filter(([, now]) => !now).forEach(([{ item }]) => item.remove());
       if (this.share.address) {
@@ -351,8 +374,7 @@
     const PATIENCE = 3000; // milliseconds until what MLflow has not drawn is taken as missing
     const started = Date.now();
     const share = new Share(username, () => plan());
-    const firstKey = new FirstKey(() => plan());
-    const rows = new Rows(username, share, firstKey);
+    const rows = new Rows(username, share, new Keys(() => plan()));
     const corner = new Corner(username, share);
     const place = () => {
       share.look();
