@@ -30,7 +30,7 @@ from mlflow_oidc_auth.web.recipes import recipes
 _PRESETS = (7, 30, 90, 365)
 _USUAL, _USUAL_DAYS = "usual", 30
 _FIRST_NAME = "first key"
-"""What MLflow's own page asks for, where nobody chose: how long the key lives (less where less is allowed), its name."""
+"""What MLflow's own page asks for, where nobody chose: so many days, or fewer where fewer are allowed, and a name."""
 _WARN = timedelta(days=14)
 
 _NOTICES = {
