@@ -130,6 +130,8 @@ def test_axe_finds_nothing_where_a_field_is_wrong(town: Look, example: Example) 
         assert visitor.page.title().startswith("Error: "), form["like"]
         page = visitor.page
         assert page.locator("[aria-invalid=true], [role=alert]").count() > 0, form["like"]
+        for field in page.locator(":is(input, select, textarea)[aria-invalid=true]").all():
+            expect(field).to_have_css("border-top-width", "2px")
         shot(page, picture(name, f"wrong-{len(sent)}", example, "full"), "pages", full=True)
         look_over(visitor)
 
