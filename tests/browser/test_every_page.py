@@ -87,6 +87,10 @@ def test_axe_finds_nothing(town: Look, example: Example, look: str, request: pyt
         visitor = town.at(name, look, example)
         shot(visitor.page, picture(name, look, example, full), "pages", full=True)
         look_over(visitor)
+        if (look, full) == ("desktop", "full"):
+            visitor.page.emulate_media(color_scheme="dark")
+            shot(visitor.page, picture(name, "desktop-dark", example, full), "pages", full=True)
+            visitor.page.emulate_media(color_scheme="light")
 
 
 # --- What is wrong at a field ---------------------------------------------------------------------------------
