@@ -20,9 +20,10 @@ from werkzeug.wrappers import Response
 from mlflow_oidc_auth.accounts.directory import Directory, Entry
 from mlflow_oidc_auth.database.tables import NAME_LENGTH
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound
+from mlflow_oidc_auth.grants.asked import given_by
 from mlflow_oidc_auth.grants.listing import Holders
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_share
-from mlflow_oidc_auth.grants.store import GivenBy, Grantee, Named, Shareable
+from mlflow_oidc_auth.grants.store import Grantee, Named, Shareable
 from mlflow_oidc_auth.pages.access import AccessReader, Asked, holder_code
 from mlflow_oidc_auth.pages.lists import Listed, asked_page, go, notice, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
@@ -211,7 +212,7 @@ class _SharingPages:
             return wrong(self._one(sharing, _New(form, problems, choices)))
         to = _grantee(found[0])
         try:
-            self._parts.grants.give(sharing.on, to, level, by=_given_by(sharing.me), now=sharing.now, until=until)
+            self._parts.grants.give(sharing.on, to, level, by=given_by(sharing.me), now=sharing.now, until=until)
         except (BadRequest, Forbidden, NotFound) as refusal:
             return wrong(self._one(sharing, _New(form, {"to": refusal.message})))
         return self._back(sharing, "shared", to)
@@ -224,7 +225,7 @@ class _SharingPages:
         if level is None or problems:
             return wrong(self._one(sharing, asked=Asked(form["of"], form, problems)))
         try:
-            self._parts.grants.give(sharing.on, to, level, by=_given_by(sharing.me), now=sharing.now, until=until)
+            self._parts.grants.give(sharing.on, to, level, by=given_by(sharing.me), now=sharing.now, until=until)
         except (BadRequest, Forbidden, NotFound) as refusal:
             return wrong(self._one(sharing, asked=Asked(form["of"], form, {"permission": refusal.message})))
         return self._back(sharing, "changed", to)
@@ -234,7 +235,7 @@ class _SharingPages:
         if of is None:
             return self._back(sharing, "gone")
         try:
-            self._parts.grants.take_away(sharing.on, of, by=_given_by(sharing.me), now=sharing.now)
+            self._parts.grants.take_away(sharing.on, of, by=given_by(sharing.me), now=sharing.now)
         except Forbidden as refusal:
             return wrong(self._one(sharing, asked=Asked(form["of"], {}, {"remove": refusal.message})))
         except NotFound:
@@ -302,10 +303,6 @@ def _named_resource(args: Mapping[str, str]) -> tuple[Kind, str]:
 
 def _grantee(entry: Entry) -> Grantee:
     return Grantee(entry.id, entry.name, is_group=entry.sort.is_group)
-
-
-def _given_by(me: Identity) -> GivenBy:
-    return GivenBy(me.username, me.is_admin, me.user_id, me.group_ids)
 
 
 def _reaches(grantee: Grantee, me: Identity) -> bool:

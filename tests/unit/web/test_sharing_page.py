@@ -451,7 +451,7 @@ def test_an_admin_is_warned_of_the_last_manager_and_may(site: PagesSite) -> None
     assert "Nobody but the admins would manage this experiment any more." in page
     assert send(client, do="remove", of=of(site, "alice@example.test")).status_code == 303
     assert on_it(site) == {}
-    assert "Only you and the admins" in text_of(client.get(f"{ADDRESS}?{QUERY}"))
+    assert "Only the admins can open it." in text_of(client.get(f"{ADDRESS}?{QUERY}"))
 
 
 def test_who_gives_up_managing_it_is_led_to_the_list(site: PagesSite) -> None:
