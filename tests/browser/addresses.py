@@ -41,6 +41,7 @@ class Known:
 
 
 _SHARED = "resource_type=experiment&resource_id={experiment}"
+_PATTERN = "kind=experiment&on=team7-*&permission=READ"
 _ALICE = "username=alice@example.test"
 
 # By the path in the table: the queries, with "" for none. The path's own parameters are filled in by their names.
@@ -53,8 +54,12 @@ _PAGES: dict[str, tuple[str, ...]] = {
     "/permissions/why": ("", f"{_ALICE}&{_SHARED}"),
     "/permissions/people": ("", "search=person10", "page=40"),
     "/permissions/people/<int:user_id>": ("",),
+    "/permissions/people/<int:user_id>/grants": ("", "page=2"),
+    "/permissions/people/<int:user_id>/give": ("", _PATTERN),
     "/permissions/groups": ("", "search=group", "source=team"),
     "/permissions/groups/<int:group_id>": ("", "page=2"),
+    "/permissions/groups/<int:group_id>/members": ("", "page=2"),
+    "/permissions/groups/<int:group_id>/give": ("", _PATTERN),
     "/permissions/service-accounts": ("", "search=pipeline"),
     "/permissions/service-accounts/<int:user_id>": ("",),
     "/permissions/unmanaged": ("",),
@@ -108,6 +113,16 @@ _SERVICE_ACCOUNT_PATHS = ("/permissions/service-accounts/<", "2.0/mlflow/service
 def pages() -> list[Example]:
     """Every page, with each of its examples."""
     return [one for entry in _our_pages() for one in _examples(entry, entry.path, _PAGES.get(entry.path, ()))]
+
+
+def forms() -> list[str]:
+    """What forms post to and is no page: opened from the address bar, it leads back to its page."""
+    known = {"<int:user_id>": "{alice}", "<int:group_id>": "{team}"}
+    posted = {entry.path for entry in OURS if entry.method == "POST"}
+    found = [entry.path for entry in _reading() if entry.path in posted and entry.path not in _PAGES]
+    for parameter, value in known.items():
+        found = [path.replace(parameter, value) for path in found]
+    return [path for path in found if path.startswith("/permissions/")]
 
 
 def json_operations() -> list[Example]:

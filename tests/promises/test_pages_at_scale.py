@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from mlflow_oidc_auth.database.engine import build_engine
 from mlflow_oidc_auth.database.tables import users
-from tests.browser.addresses import Example, Known, json_operations, pages, without_example
+from tests.browser.addresses import Example, Known, forms, json_operations, pages, without_example
 from tests.browser.pages_site import PREFIX, PagesSite
 from tests.crowd import Crowd, fill
 from tests.databases import BACKENDS, Databases, PostgresMissing
@@ -107,6 +107,12 @@ def _known(engine: sa.Engine, crowd: Crowd) -> Known:
 
 def test_every_page_and_operation_has_an_example() -> None:
     assert without_example() == []
+
+
+@pytest.mark.parametrize("address", forms())
+def test_the_address_of_a_form_leads_back_to_its_page(town: Town, address: str) -> None:
+    answer = town.visitor("root").get(f"{PREFIX}{address.format(**vars(town.known))}")
+    assert answer.status_code == 303
 
 
 @pytest.mark.parametrize("name", ["root", "alice", "bob"])
