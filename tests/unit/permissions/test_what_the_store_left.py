@@ -83,7 +83,8 @@ def world(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Worl
 def lives(world: World) -> st.SearchStrategy[Life]:
     """Few places, so that much is changed and taken away again."""
     to, numbers, names = st.sampled_from(world.grantees()), sorted(world.experiments)[:4], NAMES[:4]
-    said = st.none() | st.builds(Said, st.sampled_from(Level), st.sampled_from(MOMENTS))
+    levels = st.sampled_from([*Level, Level.MANAGE, Level.MANAGE])  # so that there is somebody to manage it
+    said = st.none() | st.builds(Said, levels, st.sampled_from(MOMENTS))
     kinds = st.sampled_from([Kind.EXPERIMENT, Kind.REGISTERED_MODEL])
     acts = (
         st.builds(Act, to, st.sampled_from(numbers), st.none(), said)
