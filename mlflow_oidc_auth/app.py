@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mlflow_oidc_auth.accounts.groups import GroupStore
+from mlflow_oidc_auth.accounts.service_accounts import ServiceAccountStore
 from mlflow_oidc_auth.accounts.users import UserStore
 from mlflow_oidc_auth.accounts.web import accounts_api
 from mlflow_oidc_auth.audit import AuditLog
@@ -60,12 +61,16 @@ from mlflow_oidc_auth.login.sessions_web import sessions_api
 from mlflow_oidc_auth.login.web import login_pages
 from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.table import TABLE
+from mlflow_oidc_auth.pages.groups import groups_pages
 from mlflow_oidc_auth.pages.parts import Parts
+from mlflow_oidc_auth.pages.people import people_pages
 from mlflow_oidc_auth.pages.permissions import permissions_pages
 from mlflow_oidc_auth.pages.policy import policy_pages
-from mlflow_oidc_auth.pages.sessions import sessions_pages
 from mlflow_oidc_auth.pages.requests import requests_pages
+from mlflow_oidc_auth.pages.service_accounts import service_accounts_pages
+from mlflow_oidc_auth.pages.sessions import sessions_pages
 from mlflow_oidc_auth.pages.sharing import sharing_pages
+from mlflow_oidc_auth.pages.unmanaged import unmanaged_pages
 from mlflow_oidc_auth.permissions.creating import CreatePolicy
 from mlflow_oidc_auth.permissions.explain import Explainer
 from mlflow_oidc_auth.permissions.resolver import Resolver
@@ -148,6 +153,7 @@ def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[],
         pages=Pages(prefix, open_requests=lambda me: requests.count_to_decide(me, clock()), level_words=WORDS),
         users=UserStore(engine),
         groups=GroupStore(engine),
+        service_accounts=ServiceAccountStore(engine),
         sessions=SessionStore(
             engine,
             settings.secret_key.get_secret_value(),
@@ -233,6 +239,11 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
     yield sharing_pages(parts)
     yield requests_pages(parts)
     yield sessions_pages(parts)
+    yield people_pages(parts)
+    yield groups_pages(parts)
+    yield service_accounts_pages(parts)
+    yield unmanaged_pages(parts)
+    yield policy_pages(parts)
 
 
 def openapi_document() -> dict[str, Any]:

@@ -43,6 +43,11 @@ def page(method: str, path: str, requirement: Requirement) -> Entry:
     return Entry(method, path, requirement, ours=True)
 
 
+def form(path: str, requirement: Requirement) -> tuple[Entry, Entry]:
+    """A form of ours, and its address opened again from the address bar, which leads back to the page."""
+    return page("GET", path, requirement), page("POST", path, requirement)
+
+
 def json(method: str, path: str, requirement: Requirement) -> tuple[Entry, Entry]:
     """One JSON operation at its two addresses."""
     return (
@@ -84,6 +89,31 @@ OURS: tuple[Entry, ...] = (
     page("GET", "/permissions/requests", InBrowser()),
     page("POST", "/permissions/requests", InBrowser()),  # each of its forms by the rules of requests
     # --- Pages of admins ---------------------------------------------------------------------------------
+    page("GET", "/permissions/people", AdminInBrowser()),
+    page("GET", "/permissions/people/<int:user_id>", AdminInBrowser()),
+    page("GET", "/permissions/people/<int:user_id>/grants", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/give", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/take-away", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/sessions/end", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/sessions/end-all", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/keys", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/keys/revoke", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/teams/add", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/teams/remove", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/hand-over", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/change", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/disable", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/enable", AdminInBrowser()),
+    *form("/permissions/people/<int:user_id>/delete", AdminInBrowser()),
+    *form("/permissions/groups", AdminInBrowser()),
+    page("GET", "/permissions/groups/<int:group_id>", AdminInBrowser()),
+    *form("/permissions/groups/<int:group_id>/members", AdminInBrowser()),
+    *form("/permissions/groups/<int:group_id>/members/remove", AdminInBrowser()),
+    *form("/permissions/groups/<int:group_id>/give", AdminInBrowser()),
+    *form("/permissions/groups/<int:group_id>/take-away", AdminInBrowser()),
+    *form("/permissions/groups/<int:group_id>/change", AdminInBrowser()),
+    *form("/permissions/groups/<int:group_id>/delete", AdminInBrowser()),
+    *form("/permissions/service-accounts", AdminInBrowser()),
     page("GET", "/permissions/unmanaged", AdminInBrowser()),
     page("POST", "/permissions/unmanaged", AdminInBrowser()),
     page("GET", "/permissions/policy", AdminInBrowser()),

@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from mlflow_oidc_auth.accounts.groups import GroupStore
+from mlflow_oidc_auth.accounts.service_accounts import ServiceAccountStore
 from mlflow_oidc_auth.accounts.users import UserStore
 from mlflow_oidc_auth.audit import AuditLog
 from mlflow_oidc_auth.grants.listing import GrantListing
@@ -41,6 +42,7 @@ class Parts:
     pages: Pages
     users: UserStore
     groups: GroupStore
+    service_accounts: ServiceAccountStore
     sessions: SessionStore
     tokens: TokenStore
     grants: GrantStore

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.operations.ours import OURS
-from mlflow_oidc_auth.operations.requirements import Admin, InBrowser
+from mlflow_oidc_auth.operations.requirements import Admin, AdminInBrowser, InBrowser
 from tests.browser.pages_site import PagesSite
 from tests.settings import SESSION
 
@@ -186,6 +186,8 @@ def test_a_session_of_another_is_not_found_under_ones_own_name(
 
 def test_no_key_ends_its_persons_sessions_and_those_of_others_are_for_admins() -> None:
     about = {(entry.method, entry.path): entry.requirement for entry in OURS if "/sessions" in entry.path}
-    assert len(about) == 17
+    assert len(about) == 21
+    of_others = {"<username>": Admin(), "<int:user_id>": AdminInBrowser()}
     for (method, path), needs in about.items():
-        assert needs == (Admin() if "<username>" in path else InBrowser()), f"{method} {path}"
+        wanted = next((one for part, one in of_others.items() if part in path), InBrowser())
+        assert needs == wanted, f"{method} {path}"
