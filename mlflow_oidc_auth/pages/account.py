@@ -18,7 +18,7 @@ from mlflow_oidc_auth.accounts.groups import GroupSource
 from mlflow_oidc_auth.accounts.listing import AccountListing, Offer
 from mlflow_oidc_auth.accounts.rules import purpose_wrong
 from mlflow_oidc_auth.accounts.users import User
-from mlflow_oidc_auth.errors import NotFound, Refusal
+from mlflow_oidc_auth.errors import Forbidden, NotFound, Refusal
 from mlflow_oidc_auth.grants.counts import GrantCounts
 from mlflow_oidc_auth.grants.listing import Holders
 from mlflow_oidc_auth.grants.store import Grantee
@@ -132,7 +132,7 @@ class AccountPages:
         """Make a key for a service account and show it, once."""
         me, now, said = asker(), self._parts.clock(), form_fields("expires_at", "name")
         if not user.is_service_account:
-            return self._account(user, Filled())
+            raise Forbidden("People make their own access keys, on their Permissions page.")
         expires_at = expiry(said["expires_at"], now, self._parts.settings.max_token_days)
         if isinstance(expires_at, str):
             return wrong(self._account(user, Filled("key", said, {"expires_at": expires_at})))

@@ -14,7 +14,7 @@ from typing import Any
 from mlflow_oidc_auth.errors import NotFound, Refusal
 from mlflow_oidc_auth.grants.listing import Holders, ListedGrant
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, On, Pattern, Shareable
-from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Shown, shown
+from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Shown, row_id, shown
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
 from mlflow_oidc_auth.web.moments import end_of_day
@@ -102,7 +102,11 @@ class Giving:
         """
         try:
             kind, key = _kind(said["kind"]), said["on"]
-            on: On = Pattern.parse(kind, key) if said["pattern"] else Shareable(Resource(kind, key), key)
+            if said["pattern"]:
+                on: On = Pattern.parse(kind, key)
+            else:
+                key = key if kind.named else str(row_id(key))
+                on = Shareable(Resource(kind, key), key)
             self._parts.grants.take_away(on, of, by=given_by(me), now=now)
         except (NotFound, ValueError):
             return False

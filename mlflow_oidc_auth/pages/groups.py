@@ -168,7 +168,7 @@ class _GroupsPages:
         said = form_fields("username")
         user = self._parts.users.by_username(said["username"].strip())
         if user is None:
-            sentence = "There is nobody with this e-mail. Write it in full; they must have logged in once."
+            sentence = "There is no account called so. Write the e-mail in full; people must have logged in once."
             return wrong(self._members(group, Filled("", said, {"username": sentence})))
         try:
             self._parts.groups.add_member(group.id, user.id, by=asker().username, now=self._parts.clock())

@@ -63,15 +63,33 @@ def _levels(settings: Settings) -> list[Rule]:
     )
     return [
         Rule("Default permission", default.name, everybody, "DEFAULT_MLFLOW_PERMISSION"),
+        *_creating(settings),
+    ]
+
+
+def _creating(settings: Settings) -> list[Rule]:
+    creators, teams = settings.resource_creator_groups, settings.creator_team_permission
+    restricted = settings.restrict_resource_creation
+    rules = [
         Rule(
             "Who may create",
-            "Admins" if settings.restrict_resource_creation else "Everybody",
-            "Only admins make experiments, models and prompts."
-            if settings.restrict_resource_creation
+            "Everybody" if not restricted else "Admins and some groups" if creators else "Admins",
+            "Others make no experiments, models and prompts."
+            if restricted
             else "Whoever makes an experiment, model or prompt manages it.",
             "RESTRICT_RESOURCE_CREATION",
-        ),
+        )
     ]
+    if creators:
+        means = "Members of these groups and teams create all the same."
+        rules.append(Rule("Creators", ", ".join(creators), means, "RESOURCE_CREATOR_GROUPS"))
+    means = (
+        "What somebody makes is theirs alone until they share it."
+        if teams is Level.NO_PERMISSIONS
+        else f"Whoever is in a team of somebody {WORDS[teams]} whatever that person makes."
+    )
+    rules.append(Rule("Creator's teams", teams.name, means, "CREATOR_TEAM_PERMISSION"))
+    return rules
 
 
 def _who(settings: Settings) -> list[Rule]:

@@ -64,5 +64,5 @@ def page_number(parameter: str = "page") -> int:
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL refuses NUL in a text. What no name holds is told at its field like any other that is unknown."""
-    return text.replace("\0", "\ufffd")
+    """PostgreSQL refuses NUL in a text: as another sign that cannot be printed, it is told at its field."""
+    return text.replace("\0", "\x7f")
