@@ -138,6 +138,8 @@ class AccountPages:
             return wrong(self._account(user, Filled("key", said, {"expires_at": expires_at})))
         try:
             key, row = self._parts.tokens.create(user.id, expires_at, by=me.username, now=now, name=said["name"])
+        except Forbidden as refusal:  # the account is disabled
+            return wrong(self._account(user, Filled("leaving", wrong={"account": refusal.message})))
         except Refusal as refusal:
             return wrong(self._account(user, Filled("key", said, {"name": refusal.message})))
         address = self._parts.address(flask.request.host_url)
