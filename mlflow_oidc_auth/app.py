@@ -49,8 +49,10 @@ from mlflow_oidc_auth.database.engine import build_engine
 from mlflow_oidc_auth.database.migrate import migrate
 from mlflow_oidc_auth.errors import StartRefused
 from mlflow_oidc_auth.gate import Gate
+from mlflow_oidc_auth.grants.explain_web import Why, explain_api
 from mlflow_oidc_auth.grants.listing import GrantListing
 from mlflow_oidc_auth.grants.requests import RequestStore
+from mlflow_oidc_auth.grants.requests_web import requests_api
 from mlflow_oidc_auth.grants.rules import WORDS
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.web import grants_api
@@ -61,6 +63,7 @@ from mlflow_oidc_auth.login.sessions_web import sessions_api
 from mlflow_oidc_auth.login.web import login_pages
 from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.table import TABLE
+from mlflow_oidc_auth.pages.audit import audit_pages
 from mlflow_oidc_auth.pages.groups import groups_pages
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.pages.people import people_pages
@@ -71,6 +74,7 @@ from mlflow_oidc_auth.pages.service_accounts import service_accounts_pages
 from mlflow_oidc_auth.pages.sessions import sessions_pages
 from mlflow_oidc_auth.pages.sharing import sharing_pages
 from mlflow_oidc_auth.pages.unmanaged import unmanaged_pages
+from mlflow_oidc_auth.pages.why import why_pages
 from mlflow_oidc_auth.permissions.creating import CreatePolicy
 from mlflow_oidc_auth.permissions.explain import Explainer
 from mlflow_oidc_auth.permissions.resolver import Resolver
@@ -78,6 +82,7 @@ from mlflow_oidc_auth.settings import Settings, read_settings
 from mlflow_oidc_auth.tokens.store import TokenStore
 from mlflow_oidc_auth.tokens.web import token_api
 from mlflow_oidc_auth.web.addresses import origin_of
+from mlflow_oidc_auth.web.audit_api import audit_api
 from mlflow_oidc_auth.web.openapi import document, openapi_api, routes_of
 from mlflow_oidc_auth.web.page import Pages, menu_tag
 
@@ -234,6 +239,10 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
         judge=parts.judge,
         clock=clock,
     )
+    why = Why.of(parts.users, parts.groups, parts.resources, parts.judge, parts.explainer, clock)
+    yield explain_api(why)
+    yield requests_api(requests=parts.requests, clock=clock)
+    yield audit_api(parts.audit)
     yield openapi_api(entries=OURS, prefix=parts.prefix, cookie_name=settings.session_cookie_name)
     yield permissions_pages(parts)
     yield sharing_pages(parts)
@@ -244,6 +253,8 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
     yield service_accounts_pages(parts)
     yield unmanaged_pages(parts)
     yield policy_pages(parts)
+    yield why_pages(parts)
+    yield audit_pages(parts)
 
 
 def openapi_document() -> dict[str, Any]:

@@ -88,6 +88,7 @@ OURS: tuple[Entry, ...] = (
     page("GET", "/permissions/sharing/suggestions", InBrowser()),  # names that the asker may know
     page("GET", "/permissions/requests", InBrowser()),
     page("POST", "/permissions/requests", InBrowser()),  # each of its forms by the rules of requests
+    page("GET", "/permissions/why", InBrowser()),  # about whom and what: grants/explain_web.py
     # --- Pages of admins ---------------------------------------------------------------------------------
     page("GET", "/permissions/people", AdminInBrowser()),
     page("GET", "/permissions/people/<int:user_id>", AdminInBrowser()),
@@ -117,6 +118,8 @@ OURS: tuple[Entry, ...] = (
     page("GET", "/permissions/unmanaged", AdminInBrowser()),
     page("POST", "/permissions/unmanaged", AdminInBrowser()),
     page("GET", "/permissions/policy", AdminInBrowser()),
+    page("GET", "/permissions/audit", AdminInBrowser()),
+    page("GET", "/permissions/audit/lines", AdminInBrowser()),
     # --- Access keys -------------------------------------------------------------------------------------
     *json("GET", "2.0/mlflow/users/current/tokens", InBrowser()),
     *json("POST", "2.0/mlflow/users/current/tokens", InBrowser()),
@@ -148,6 +151,15 @@ OURS: tuple[Entry, ...] = (
     *json("POST", "2.0/mlflow/grants", SignedIn()),
     *json("DELETE", "2.0/mlflow/grants", SignedIn()),
     *json("GET", "2.0/mlflow/grants/preview", Admin()),
+    # --- Why, asking for access, and the audit -----------------------------------------------------------
+    *json("GET", "2.0/mlflow/explain", SignedIn()),  # about whom and what: grants/explain_web.py
+    *json("GET", "2.0/mlflow/access-requests", SignedIn()),
+    *json("POST", "2.0/mlflow/access-requests", SignedIn()),
+    *json("POST", "2.0/mlflow/access-requests/<int:request_id>/grant", SignedIn()),  # for who manages what it is on
+    *json("POST", "2.0/mlflow/access-requests/<int:request_id>/decline", SignedIn()),
+    *json("POST", "2.0/mlflow/access-requests/<int:request_id>/withdraw", SignedIn()),
+    *json("GET", "2.0/mlflow/audit", Admin()),
+    *json("GET", "2.0/mlflow/audit/export", Admin()),
     # --- Grants, in the shapes of MLflow's own auth API --------------------------------------------------
     *json("GET", "3.0/mlflow/users/permissions/list", SignedIn()),
     *json("GET", "3.0/mlflow/users/permissions/get", SignedIn()),

@@ -81,7 +81,12 @@ def _offset(value: object) -> object:
     return int(text or 0)
 
 
-def _page_size(value: int) -> int:
+def page_size(value: int) -> int:
+    """How many rows one page may have.
+
+    Raises:
+        ValueError: too many, or none.
+    """
     if not 1 <= value <= 1000:
         raise ValueError("must be a number from 1 to 1000.")
     return value
@@ -93,7 +98,7 @@ _Row = TypeVar("_Row")
 class Paged(Query):
     """One page of a list. A handler reads one row more than `size`, and :meth:`cut` tells whether there are more."""
 
-    max_results: Annotated[Number, AfterValidator(_page_size)] = Field(default=100)
+    max_results: Annotated[Number, AfterValidator(page_size)] = Field(default=100)
     page_token: Annotated[int, BeforeValidator(_offset), WithJsonSchema({"type": "string"})] = Field(default=0)
 
     @property

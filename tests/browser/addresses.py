@@ -64,6 +64,7 @@ _PAGES: dict[str, tuple[str, ...]] = {
     "/permissions/service-accounts/<int:user_id>": ("",),
     "/permissions/unmanaged": ("",),
     "/permissions/audit": ("", "act=grant.give", "by=person10001.lastname@example.test"),
+    "/permissions/audit/lines": ("by=person10001.lastname@example.test",),
     "/permissions/policy": ("",),
 }
 # Of a page with a parameter, which of the known it is about.
