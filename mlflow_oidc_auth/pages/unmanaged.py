@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import flask
 from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth.accounts.listing import AccountListing, Offer
 from mlflow_oidc_auth.errors import BadRequest, Refusal
+from mlflow_oidc_auth.grants.many import Wanted, change_many
+from mlflow_oidc_auth.grants.rows import run_alone
 from mlflow_oidc_auth.grants.store import Grantee, Shareable
 from mlflow_oidc_auth.pages.giving import given_by
 from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Listed, asked_page, go, notice, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
-from mlflow_oidc_auth.vocabulary import Kind, Level, Resource, is_plain_number
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, is_plain_number
 from mlflow_oidc_auth.web.forms import form_fields, form_list
 from mlflow_oidc_auth.web.json_api import asker
 
@@ -48,14 +52,18 @@ class _UnmanagedPages:
             sentence = _NOBODY if taker is None else "This account is disabled. Choose somebody who can log in."
             return wrong(self._page(Filled("", chosen, {"to": sentence})))
         try:
-            for resource in [_resource(one) for one in ticked]:
-                named = self._parts.resources.names([resource]).get(resource)
-                if named is not None:
-                    to, on = Grantee(taker.id, taker.username), Shareable(resource, named.name)
-                    self._parts.grants.give(on, to, Level.MANAGE, by=given_by(me), now=now)
+            self._give([_resource(one) for one in ticked], Grantee(taker.id, taker.username), me, now)
         except Refusal as refusal:
             return wrong(self._page(Filled("", chosen, {"on": refusal.message})))
         return go(f"{self._parts.prefix}/permissions/unmanaged", "handed-over")
+
+    def _give(self, resources: list[Resource], to: Grantee, me: Identity, now: datetime) -> None:
+        """All of it, or nothing. What is gone from MLflow meanwhile is left out."""
+        there = self._parts.resources.names(resources)
+        changes = [Wanted(Shareable(resource, named.name), to, Level.MANAGE) for resource, named in there.items()]
+        with self._parts.engine.begin() as connection:
+            run_alone(connection)
+            change_many(connection, changes, by=given_by(me), now=now)
 
     def _page(self, filled: Filled) -> flask.Response:
         number, offset = asked_page()
