@@ -123,7 +123,7 @@ def test_a_page_is_small_and_asks_the_database_little(town: Town, example: Examp
     if name == "bob" and "resource_id" in example.address:
         refused = {200, 403, 404}  # he may not manage it; one page whether it is there or not
     assert answer.status_code in refused, answer.text[:2000]
-    assert answer.mimetype in ("text/html", "application/json")
+    assert answer.mimetype in ("text/html", "application/json", "application/jsonl")
     assert len(answer.data) <= LARGEST
 
 
