@@ -68,7 +68,7 @@ class ResourceLookup:
         with self._engine.connect() as connection:
             return {
                 resource: named
-                for part in _in_parts(set(resources))
+                for part in _in_parts(sorted(set(resources), key=lambda one: one.kind.named))
                 for resource, named in (_experiments(connection, part) | _named(connection, part)).items()
             }
 

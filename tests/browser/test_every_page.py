@@ -25,6 +25,9 @@ DATA = ("/permissions/sharing/suggestions", "/permissions/audit/lines")
 
 SEEN = [example for example in pages() if "page=" not in example.address and example.path not in DATA]
 
+FULL = pytest.mark.parametrize("town", ["full"], indirect=True)
+"""Where there is something of everything, and nowhere else."""
+
 
 class Look:
     """Everybody's browsers on one site, each with one look."""
@@ -86,7 +89,8 @@ def look_over(visitor: Visitor) -> None:
 @pytest.mark.parametrize("example", SEEN, ids=lambda example: example.address)
 def test_axe_finds_nothing(town: Look, example: Example, look: str, request: pytest.FixtureRequest) -> None:
     full = "empty" if "empty" in request.node.name else "full"
-    for name in ("root",) if example.admins_only else ("alice", "root"):
+    names = ("root",) if example.admins_only else ("alice", "root") if look == "desktop" else ("alice",)
+    for name in names:
         visitor = town.at(name, look, example)
         shot(visitor.page, picture(name, look, example, full), "pages", full=True)
         look_over(visitor)
@@ -120,6 +124,7 @@ _SEND_WRONG = """([at, wrong]) => {
 }"""
 
 
+@FULL
 @pytest.mark.parametrize("example", SEEN, ids=lambda example: example.address)
 def test_axe_finds_nothing_where_a_field_is_wrong(town: Look, example: Example) -> None:
     """Each form is sent with fields that nobody can mean: the page says so at the field, and is as good as before."""
@@ -146,6 +151,7 @@ def test_axe_finds_nothing_where_a_field_is_wrong(town: Look, example: Example) 
 # --- Pages without an address of their own -------------------------------------------------------------------
 
 
+@FULL
 @pytest.mark.parametrize("look", LOOKS)
 def test_axe_finds_nothing_on_the_page_of_a_new_key(town: Look, look: str) -> None:
     visitor = town.at("carol", look, Example("", "/permissions", admins_only=False))
@@ -155,6 +161,7 @@ def test_axe_finds_nothing_on_the_page_of_a_new_key(town: Look, look: str) -> No
     look_over(visitor)
 
 
+@FULL
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize(
     "address", ["/login", "/login?logged_out=1", "/permissions?page=nonsense", "/permissions/people"]
@@ -192,6 +199,7 @@ _FOCUSED = """() => {
 }"""
 
 
+@FULL
 @pytest.mark.parametrize("example", SEEN, ids=lambda example: example.address)
 def test_everything_is_reached_by_keyboard_in_order_and_seen(town: Look, example: Example) -> None:
     page = town.at("root" if example.admins_only else "alice", "desktop", example).page
@@ -210,6 +218,7 @@ def test_everything_is_reached_by_keyboard_in_order_and_seen(town: Look, example
     assert [wanted[at] for at in range(len(wanted)) if at not in reached] == []
 
 
+@FULL
 def test_the_skip_link_leads_past_the_navigation(town: Look) -> None:
     page = town.at("root", "desktop", Example("", "/permissions/sessions", admins_only=False)).page
     page.keyboard.press("Tab")
