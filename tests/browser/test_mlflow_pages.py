@@ -196,8 +196,8 @@ def test_a_team_is_made_filled_changed_and_deleted_as_a_role(people: People, roo
     dialog.get_by_role("button", name="Review changes").click()
     dialog.get_by_role("button", name="Apply changes").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_role("heading", name=f"{team} renamed")).to_be_visible()
-    expect(page.get_by_text("Who may read")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"{team} renamed", exact=True)).to_be_visible()
+    expect(page.get_by_text("Who may read", exact=True)).to_be_visible()
     assert people.bob.api("GET", about).status_code == 403
 
     page = root.open("/admin?tab=roles")
@@ -219,7 +219,7 @@ def test_a_group_of_the_login_service_is_told_there_and_not_changed(root: Desk) 
     dialog.get_by_role("button", name="Apply changes").click()
     expect(dialog.get_by_text("login service").first).to_be_visible()
     dialog.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("heading", name="/prokube users")).to_be_visible()
+    expect(page.get_by_role("heading", name="/prokube users", exact=True)).to_be_visible()
     root.settled()
 
 
