@@ -49,10 +49,13 @@ from mlflow_oidc_auth.database.engine import build_engine
 from mlflow_oidc_auth.database.migrate import migrate
 from mlflow_oidc_auth.errors import StartRefused
 from mlflow_oidc_auth.gate import Gate
+from mlflow_oidc_auth.grants.asked import Asked
 from mlflow_oidc_auth.grants.explain_web import Why, explain_api
 from mlflow_oidc_auth.grants.listing import GrantListing
 from mlflow_oidc_auth.grants.requests import RequestStore
 from mlflow_oidc_auth.grants.requests_web import requests_api
+from mlflow_oidc_auth.grants.roles import Roles
+from mlflow_oidc_auth.grants.roles_web import roles_api
 from mlflow_oidc_auth.grants.rules import WORDS
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.web import grants_api
@@ -239,6 +242,9 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
         judge=parts.judge,
         clock=clock,
     )
+    asked = Asked(parts.users, parts.groups, parts.resources, parts.judge, clock)
+    roles = Roles(parts.listing, parts.groups, parts.resources, clock)
+    yield roles_api(asked, parts.grants, parts.listing, roles, clock)
     why = Why.of(parts.users, parts.groups, parts.resources, parts.judge, parts.explainer, clock)
     yield explain_api(why)
     yield requests_api(requests=parts.requests, clock=clock)

@@ -88,18 +88,17 @@ class GrantListing:
         standing = [_standing(table, part, holders, now) for table, part in parts]
         if shown_to is not None:
             standing = [_shown(table, part, shown_to, now) for (table, _), part in zip(parts, standing, strict=True)]
-        found = sa.union_all(*standing).subquery()
-        statement = (
-            sa.select(found, sa.func.coalesce(users.c.username, groups.c.name).label("to"))
-            .join_from(found, users, users.c.id == found.c.user_id, isouter=True)
-            .join(groups, groups.c.id == found.c.group_id, isouter=True)
-            .order_by(found.c.user_id.is_(None), sa.text('"to"'), found.c.place, found.c.experiment_id, found.c.name)
-            .order_by(found.c.kind, found.c.id)
-            .offset(offset)
-            .limit(size)
-        )
-        with self._engine.connect() as connection:
-            return [_listed(row) for row in connection.execute(statement)]
+        return self._read(sa.union_all(*standing).subquery(), offset, size)
+
+    def one(self, grant_id: int, now: datetime) -> ListedGrant | None:
+        """The grant that a list called `grant_id`; `None` if there is none, or it has ended."""
+        row_id, place = divmod(grant_id, 3)
+        part = (_of_experiments(None), _of_names(None), _of_patterns(None, None))[place]
+        if part is None or row_id > _BIGGEST_ID:
+            return None
+        table, rows = part
+        found = self._read(_standing(table, rows.where(table.c.id == row_id), None, now).subquery(), 0, 1)
+        return found[0] if found else None
 
     def people(self, of: Grantee) -> int:
         """How many active people and service accounts a grant to this grantee reaches at this moment."""
@@ -112,6 +111,21 @@ class GrantListing:
         with self._engine.connect() as connection:
             return connection.execute(reached).scalar_one()
 
+    def _read(self, found: sa.Subquery, offset: int, size: int | None) -> list[ListedGrant]:
+        statement = (
+            sa.select(found, sa.func.coalesce(users.c.username, groups.c.name).label("to"))
+            .join_from(found, users, users.c.id == found.c.user_id, isouter=True)
+            .join(groups, groups.c.id == found.c.group_id, isouter=True)
+            .order_by(found.c.user_id.is_(None), sa.text('"to"'), found.c.place, found.c.experiment_id, found.c.name)
+            .order_by(found.c.kind, found.c.id)
+            .offset(offset)
+            .limit(size)
+        )
+        with self._engine.connect() as connection:
+            return [_listed(row) for row in connection.execute(statement)]
+
+
+_BIGGEST_ID = 2**31 - 1
 
 _EXPERIMENT, _NAME, _PATTERN = range(3)
 

@@ -32,10 +32,6 @@ NO_DELETION = Deny(
     "Users are not deleted here: take them out of the allowed groups of the login service, and they cannot log in "
     "any more."
 )
-ROLES_ARE_GROUPS = Deny(
-    "Roles are groups here, and who is in a group is chosen in the login service. "
-    "See somebody's with users/roles/list; give a user a permission with users/permissions/grant."
-)
 
 
 def page(method: str, path: str, requirement: Requirement) -> Entry:
@@ -146,6 +142,14 @@ OURS: tuple[Entry, ...] = (
     *json("GET", "3.0/mlflow/roles/get", Admin()),
     *json("GET", "3.0/mlflow/roles/permissions/list", Admin()),
     *json("GET", "3.0/mlflow/roles/users/list", Admin()),
+    *json("POST", "3.0/mlflow/roles/create", Admin()),
+    *json("PATCH", "3.0/mlflow/roles/update", Admin()),
+    *json("DELETE", "3.0/mlflow/roles/delete", Admin()),
+    *json("POST", "3.0/mlflow/roles/assign", Admin()),
+    *json("DELETE", "3.0/mlflow/roles/unassign", Admin()),
+    *json("POST", "3.0/mlflow/roles/permissions/add", Admin()),
+    *json("PATCH", "3.0/mlflow/roles/permissions/update", Admin()),
+    *json("DELETE", "3.0/mlflow/roles/permissions/remove", Admin()),
     # --- Grants: who sees and changes which is in grants/rules.py and grants/web.py ----------------------
     *json("GET", "2.0/mlflow/grants", SignedIn()),
     *json("POST", "2.0/mlflow/grants", SignedIn()),
@@ -172,12 +176,4 @@ OURS: tuple[Entry, ...] = (
     *json("PATCH", "2.0/mlflow/users/update-password", NO_PASSWORDS),
     *json("PATCH", "2.0/mlflow/users/update-admin", ADMIN_BY_GROUP),
     *json("DELETE", "2.0/mlflow/users/delete", NO_DELETION),
-    *json("POST", "3.0/mlflow/roles/create", ROLES_ARE_GROUPS),
-    *json("PATCH", "3.0/mlflow/roles/update", ROLES_ARE_GROUPS),
-    *json("DELETE", "3.0/mlflow/roles/delete", ROLES_ARE_GROUPS),
-    *json("POST", "3.0/mlflow/roles/permissions/add", ROLES_ARE_GROUPS),
-    *json("DELETE", "3.0/mlflow/roles/permissions/remove", ROLES_ARE_GROUPS),
-    *json("PATCH", "3.0/mlflow/roles/permissions/update", ROLES_ARE_GROUPS),
-    *json("POST", "3.0/mlflow/roles/assign", ROLES_ARE_GROUPS),
-    *json("DELETE", "3.0/mlflow/roles/unassign", ROLES_ARE_GROUPS),
 )

@@ -12,7 +12,16 @@ from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
 import flask
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -56,7 +65,12 @@ def _plain_digits(value: object) -> object:
     return value
 
 
-Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), AfterValidator(_said)]
+Text = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_TEXT),
+    AfterValidator(_said),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}),
+]
 """Text that is not empty. A validator of a field's own raises ValueError with the end of a sentence that begins
 with the field's name."""
 
