@@ -4,9 +4,10 @@ Mapper events on MLflow's classes write the creator's MANAGE grant, follow a ren
 what is purged, on the same connection and so in the same transaction: killed in between, nothing is left.
 
 At a create, every grant that the id or name still has is wiped first: the name may have been deleted by a
-process without this plugin. Then the creator's teams get theirs, where CREATOR_TEAM_PERMISSION says so. An
-experiment's id is never given twice: SQLite would reuse one after `mlflow gc`,
-and what the purged experiment left (artifacts, links of datasets) would be the new one's.
+process without this plugin. Requests for access to a name are treated likewise: whoever makes another thing of that
+name is not asked for what went before it. Then the creator's teams get theirs, where CREATOR_TEAM_PERMISSION says
+so. An experiment's id is never given twice: SQLite would reuse one after `mlflow gc`, and what the purged experiment
+left (artifacts, links of datasets) would be the new one's.
 
 Also here, since it is the same idea (the row says who made it): the user of a run or model version, the tag
 `mlflow.user` of a run or trace, and the creator of a dataset are who asks, whatever the client sent.
@@ -34,7 +35,7 @@ from sqlalchemy.dialects import sqlite
 from mlflow_oidc_auth import audit, context
 from mlflow_oidc_auth.accounts.groups import GroupSource
 from mlflow_oidc_auth.bridge.resources import experiments
-from mlflow_oidc_auth.database.tables import experiment_grants, groups, last_ids, named_grants
+from mlflow_oidc_auth.database.tables import access_requests, experiment_grants, groups, last_ids, named_grants
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level
 
 USER_TAG = "mlflow.user"
@@ -99,7 +100,7 @@ class Ownership:
         )
 
     def _name_made(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
-        connection.execute(named_grants.delete().where(*_on_name(row.workspace, row.name)))
+        _wipe_name(connection, row)
         creator = context.identity()
         if creator is not None:
             teams = self._give(connection, named_grants, {"workspace": row.workspace, "name": row.name}, creator)
@@ -112,14 +113,15 @@ class Ownership:
         if not history.has_changes() or not history.deleted:
             return
         old = history.deleted[0]
-        connection.execute(named_grants.delete().where(*_on_name(row.workspace, row.name)))
+        _wipe_name(connection, row)
         connection.execute(named_grants.update().where(*_on_name(row.workspace, old)).values(name=row.name))
+        connection.execute(access_requests.update().where(access_requests.c.name == old).values(name=row.name))
         renamer = context.identity()
         if renamer is not None:
             self._note(connection, renamer, "registered_model.rename", f"'{old}' to '{row.name}'")
 
     def _name_gone(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
-        connection.execute(named_grants.delete().where(*_on_name(row.workspace, row.name)))
+        _wipe_name(connection, row)
         remover = context.identity()
         if remover is not None:
             self._note(connection, remover, "registered_model.delete", f"registered model or prompt '{row.name}'")
@@ -159,6 +161,12 @@ def _choose_id(_mapper: Any, connection: sa.Connection, row: Any) -> None:
     later = {"last": sa.func.max(last_ids.c.last, highest) + 1}
     chosen = first.on_conflict_do_update(index_elements=["kind"], set_=later).returning(last_ids.c.last)
     row.experiment_id = connection.execute(chosen).scalar_one()
+
+
+def _wipe_name(connection: sa.Connection, row: Any) -> None:
+    """Drop the grants on a name; requests for it stay, as far as the askers are told, and lead nowhere."""
+    connection.execute(named_grants.delete().where(*_on_name(row.workspace, row.name)))
+    connection.execute(access_requests.update().where(access_requests.c.name == row.name).values(name=None))
 
 
 def _on_name(workspace: str, name: str) -> tuple[sa.ColumnElement[bool], ...]:
