@@ -108,7 +108,7 @@ _JSON: dict[str, tuple[str, ...]] = {
 _ELSEWHERE = ("/login", "/callback", "/logout", "/permissions/static/<path:filename>", "/health/", "/signup")
 """GET, and no page for who is logged in: they lead elsewhere, or are files and probes."""
 
-_SERVICE_ACCOUNT_PATHS = ("/permissions/service-accounts/<", "2.0/mlflow/service-accounts/<")
+_OF_SERVICE_ACCOUNTS = "/service-accounts/<"
 
 
 def pages() -> list[Example]:
@@ -164,7 +164,7 @@ def _examples(entry: Entry, path: str, queries: tuple[str, ...]) -> Iterator[Exa
     found = [path]
     for parameter, values in _PARAMETERS.items():
         if parameter in path:
-            kept = values[1:] if path.startswith(_SERVICE_ACCOUNT_PATHS) else values
+            kept = values[1:] if _OF_SERVICE_ACCOUNTS in path else values
             found = [address.replace(parameter, value) for address in found for value in kept]
     for address in found:
         yield from (Example(entry.path, f"{address}?{query}" if query else address, admins_only) for query in queries)
