@@ -23,7 +23,9 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mlflow_oidc_auth.accounts.groups import GroupStore
+from mlflow_oidc_auth.accounts.groups_web import groups_api
 from mlflow_oidc_auth.accounts.service_accounts import ServiceAccountStore
+from mlflow_oidc_auth.accounts.service_accounts_web import service_accounts_api
 from mlflow_oidc_auth.accounts.users import UserStore
 from mlflow_oidc_auth.accounts.web import accounts_api
 from mlflow_oidc_auth.audit import AuditLog
@@ -52,6 +54,7 @@ from mlflow_oidc_auth.gate import Gate
 from mlflow_oidc_auth.grants.asked import Asked
 from mlflow_oidc_auth.grants.explain_web import Why, explain_api
 from mlflow_oidc_auth.grants.listing import GrantListing
+from mlflow_oidc_auth.grants.people_web import people_api
 from mlflow_oidc_auth.grants.requests import RequestStore
 from mlflow_oidc_auth.grants.requests_web import requests_api
 from mlflow_oidc_auth.grants.roles import Roles
@@ -232,7 +235,10 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
     )
     yield token_api(store=parts.tokens, users=parts.users, max_days=settings.max_token_days, clock=clock)
     yield sessions_api(sessions=parts.sessions, users=parts.users, clock=clock)
-    yield accounts_api(users=parts.users, groups=parts.groups)
+    yield accounts_api(users=parts.users, groups=parts.groups, clock=clock)
+    yield groups_api(groups=parts.groups, users=parts.users, clock=clock)
+    yield service_accounts_api(accounts=parts.service_accounts, users=parts.users, clock=clock)
+    yield people_api(grants=parts.grants, users=parts.users, resources=parts.resources, clock=clock)
     yield grants_api(
         grants=parts.grants,
         listing=parts.listing,

@@ -10,7 +10,7 @@ meanwhile is found and ended.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -115,6 +115,12 @@ class UserStore:
         theirs = sa.select(memberships.c.group_id).where(memberships.c.user_id == user_id)
         others = sa.select(memberships.c.user_id).where(memberships.c.group_id.in_(theirs))
         return self._many(sa.or_(users.c.id == user_id, sa.and_(users.c.is_active, users.c.id.in_(others))))
+
+    def usernames(self, ids: Collection[int]) -> dict[int, str]:
+        """What the users with these ids are called; those that are gone are absent."""
+        with self._engine.connect() as connection:
+            named = sa.select(users.c.id, users.c.username).where(users.c.id.in_(ids))
+            return {row.id: row.username for row in connection.execute(named)}
 
     def is_last_admin(self, user_id: int) -> bool:
         """Whether this user is an active admin, and nobody else is."""

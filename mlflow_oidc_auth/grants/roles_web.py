@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Annotated
 
 import flask
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator
 
 from mlflow_oidc_auth.accounts.groups import GroupSource
 from mlflow_oidc_auth.accounts.web import user_called
@@ -29,7 +29,7 @@ from mlflow_oidc_auth.grants.store import Grantee, GrantStore, On, Pattern, Shar
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
 from mlflow_oidc_auth.web.json_api import Nothing, Told, add_json_route, asker
 from mlflow_oidc_auth.web.json_body import Body, Number, Text
-from mlflow_oidc_auth.web.json_fields import Permission, ResourceType
+from mlflow_oidc_auth.web.json_fields import Permission, ResourceType, Said
 
 _NO_SUCH_PERMISSION = "There is no such permission of a role. It may have been removed or changed."
 
@@ -43,15 +43,13 @@ def _here(workspace: str) -> str:
 RolePermission = Annotated[Permission, BeforeValidator(lambda sent: "NO_PERMISSIONS" if sent == "DENY" else sent)]
 """A level; MLflow's pages call NO_PERMISSIONS `DENY`."""
 
-Description = Annotated[str, Field(max_length=1024)]
-
 
 class CreateRole(Body):
     """A team's name, and what it is for."""
 
     name: Text
     workspace: Annotated[Text, AfterValidator(_here)]
-    description: Description | None = None
+    description: Said | None = None
 
 
 class UpdateRole(Body):
@@ -59,7 +57,7 @@ class UpdateRole(Body):
 
     role_id: Number
     name: Text | None = None
-    description: Description | None = None
+    description: Said | None = None
 
 
 class WhichRole(Body):

@@ -28,10 +28,6 @@ NO_NEW_USERS = Deny(
     "Users are not made here: whoever logs in for the first time, and is in an allowed group, becomes a user."
 )
 ADMIN_BY_GROUP = Deny("Who is an admin follows the admin group of the login service; change the membership there.")
-NO_DELETION = Deny(
-    "Users are not deleted here: take them out of the allowed groups of the login service, and they cannot log in "
-    "any more."
-)
 
 
 def page(method: str, path: str, requirement: Requirement) -> Entry:
@@ -137,6 +133,25 @@ OURS: tuple[Entry, ...] = (
     # shares an experiment needs these names, and so does MLflow's page that assigns reviews.
     *json("GET", "2.0/mlflow/users/list", SignedIn()),
     *json("GET", "2.0/mlflow/users/get", SignedIn()),
+    *json("DELETE", "2.0/mlflow/users/delete", Admin()),
+    *json("PATCH", "2.0/mlflow/users/<username>", Admin()),
+    *json("POST", "2.0/mlflow/users/<username>/hand-over", Admin()),
+    *json("GET", "2.0/mlflow/resources/unmanaged", Admin()),
+    # --- Groups, teams and service accounts --------------------------------------------------------------
+    *json("GET", "2.0/mlflow/groups", SignedIn()),  # one's own; all for admins
+    *json("POST", "2.0/mlflow/groups", Admin()),
+    *json("GET", "2.0/mlflow/groups/<int:group_id>", Admin()),
+    *json("PATCH", "2.0/mlflow/groups/<int:group_id>", Admin()),
+    *json("DELETE", "2.0/mlflow/groups/<int:group_id>", Admin()),
+    *json("GET", "2.0/mlflow/groups/<int:group_id>/members", Admin()),
+    *json("POST", "2.0/mlflow/groups/<int:group_id>/members", Admin()),
+    *json("DELETE", "2.0/mlflow/groups/<int:group_id>/members", Admin()),
+    *json("GET", "2.0/mlflow/service-accounts", Admin()),
+    *json("POST", "2.0/mlflow/service-accounts", Admin()),
+    *json("GET", "2.0/mlflow/service-accounts/<username>", Admin()),
+    *json("PATCH", "2.0/mlflow/service-accounts/<username>", Admin()),
+    *json("DELETE", "2.0/mlflow/service-accounts/<username>", Admin()),
+    # --- Roles, in the shapes of MLflow's own auth API ---------------------------------------------------
     *json("GET", "3.0/mlflow/users/roles/list", SignedIn()),
     *json("GET", "3.0/mlflow/roles/list", Admin()),
     *json("GET", "3.0/mlflow/roles/get", Admin()),
@@ -175,5 +190,4 @@ OURS: tuple[Entry, ...] = (
     page("POST", "/api/2.0/mlflow/users/create-ui", NO_NEW_USERS),
     *json("PATCH", "2.0/mlflow/users/update-password", NO_PASSWORDS),
     *json("PATCH", "2.0/mlflow/users/update-admin", ADMIN_BY_GROUP),
-    *json("DELETE", "2.0/mlflow/users/delete", NO_DELETION),
 )

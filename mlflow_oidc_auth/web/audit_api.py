@@ -105,7 +105,7 @@ def audit_api(log: AuditLog) -> flask.Blueprint:
     ours = _AuditApi(log)
     blueprint = flask.Blueprint("oidc_auth_audit", __name__)
     add_json_route(blueprint, "GET", "2.0/mlflow/audit", ours.listed)
-    add_json_route(blueprint, "GET", "2.0/mlflow/audit/export", ours.export)
+    add_json_route(blueprint, "GET", "2.0/mlflow/audit/export", ours.export, media_type="application/jsonl")
     return blueprint
 
 

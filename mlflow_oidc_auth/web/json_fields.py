@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 from mlflow_oidc_auth.vocabulary import Kind, Level, is_plain_number
 from mlflow_oidc_auth.web.json_body import Number, Query, quoted
 from mlflow_oidc_auth.web.moments import end_of_day
+from mlflow_oidc_auth.web.strict_json import storable
 
 _LEVELS = [level.name for level in Level]
 
@@ -91,6 +92,18 @@ def page_size(value: int) -> int:
         raise ValueError("must be a number from 1 to 1000.")
     return value
 
+
+_LONGEST_SAID = 1024
+
+
+def _said(text: str) -> str:
+    if not storable(text):
+        raise ValueError("holds a NUL or half of a character pair; leave it out.")
+    return text
+
+
+Said = Annotated[str, Field(max_length=_LONGEST_SAID), AfterValidator(_said)]
+"""Text that somebody says about something; it may be empty."""
 
 _Row = TypeVar("_Row")
 

@@ -38,7 +38,7 @@ for method, arguments in json.loads(%r):
         continue
     if method == "create_role":
         made["ROLE"] = answer.id
-    if method == "add_role_permission":
+    if method in ("add_role_permission", "update_role_permission"):
         made["PERMISSION"] = answer.id
     plain = [one.to_json() for one in answer] if isinstance(answer, list) else answer and answer.to_json()
     told.append([method, "works", plain, ""])
@@ -178,7 +178,7 @@ def test_what_it_is_told_is_what_it_did(people: People, experiment: str, to_root
     added, changed = answers["add_role_permission"], answers["update_role_permission"]
     assert (added["resource_type"], added["resource_pattern"]) == ("experiment", experiment)
     assert [one["id"] for one in answers["list_role_permissions"]] == [added["id"]]
-    assert (changed["id"], changed["permission"]) == (added["id"], "EDIT")
+    assert (changed["resource_pattern"], changed["permission"]) == (experiment, "EDIT")
     assert answers["get_user_permission"] == {"allowed": True, "permission": "USE"}
 
 
