@@ -14,6 +14,7 @@ from mlflow_oidc_auth.cli.database import database_option, opened
 from mlflow_oidc_auth.cli.files import apply, export
 from mlflow_oidc_auth.cli.grants import grants
 from mlflow_oidc_auth.cli.groups import groups
+from mlflow_oidc_auth.cli.requests import requests
 from mlflow_oidc_auth.cli.service_accounts import service_accounts
 from mlflow_oidc_auth.cli.tokens import tokens
 from mlflow_oidc_auth.cli.users import users
@@ -91,6 +92,19 @@ def demo(host: str, port: int, keycloak_url: str | None, keep: Path | None) -> N
     sys.exit(run(host, port, keycloak_url, keep))
 
 
-for command in (check, users, groups, service_accounts, tokens, grants, explain, unmanaged, audit, export, apply):
+for command in (
+    check,
+    users,
+    groups,
+    service_accounts,
+    tokens,
+    grants,
+    requests,
+    explain,
+    unmanaged,
+    audit,
+    export,
+    apply,
+):
     main.add_command(command)
 main.add_command(apply, "import")

@@ -16,7 +16,7 @@ from mlflow_oidc_auth.settings import settings_page
 
 PROMISED = [
     "apply", "audit", "check", "db", "demo", "explain", "export", "grants", "groups", "import", "openapi", "operations",
-    "service-accounts", "settings", "tokens", "unmanaged", "users",
+    "requests", "service-accounts", "settings", "tokens", "unmanaged", "users",
 ]  # fmt: skip
 
 
