@@ -9,7 +9,7 @@ from mlflow_oidc_auth.accounts.groups import GroupSource
 from mlflow_oidc_auth.files.present import Known, Resources
 from mlflow_oidc_auth.files.reading import AccountEntry, Document, GrantEntry, TeamEntry, place_of
 from mlflow_oidc_auth.files.values import Account, Called, Given, Holder, Problem, State, Team, Where, Who
-from mlflow_oidc_auth.grants.rules import NOUNS
+from mlflow_oidc_auth.grants.rules import NOUNS, may_receive
 from mlflow_oidc_auth.grants.store import Named
 from mlflow_oidc_auth.vocabulary import Kind, Resource
 
@@ -55,9 +55,11 @@ class Naming:
         for entry in entries:
             if entry.name in found:
                 self._say(entry.line, f"The team {entry.name} is there twice.")
+            present = (self.present.teams or {}).get(entry.name, Team())
             for line, username in entry.members:
                 self._is_user(line, username, accounts)
-            present = (self.present.teams or {}).get(entry.name, Team())
+                if username not in present.members and not self._is_active(username):
+                    self._say(line, f"{username} is disabled; enable them first, or leave them out of the team.")
             description = present.description if entry.description is None else entry.description
             found[entry.name] = Team(description, frozenset(username for _, username in entry.members))
         return found
@@ -75,6 +77,10 @@ class Naming:
                 self._say(entry.line, f"{entry.who} has a grant on the same in line {lines[key]}; leave one out.")
             lines.setdefault(key, entry.line)
             grants[key] = Given(entry.level, entry.until)
+            if (self.present.grants or {}).get(key) != grants[key]:
+                active = entry.who.holder is not Holder.USER or self._is_active(entry.who.name)
+                if not (verdict := may_receive(entry.level, is_active=active)):
+                    self._say(entry.line, verdict.sentence)
             if named is not None:
                 called[where] = Called(named.kind, named.name)
         return grants, called
@@ -112,6 +118,10 @@ class Naming:
     def _is_user(self, line: int, username: str, accounts: dict[str, Account]) -> None:
         if username not in self.known.users and username not in accounts:
             self._say(line, f"There is no user {username}. People become users at their first login.")
+
+    def _is_active(self, username: str) -> bool:
+        """Whether somebody can use what they are given; who is not there is told elsewhere."""
+        return username not in self.known.users or self.known.users[username].is_active
 
     def _say(self, line: int, sentence: str) -> None:
         self.problems.append(Problem(line, sentence))

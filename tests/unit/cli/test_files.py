@@ -196,6 +196,17 @@ def test_a_file_that_cannot_be_applied_changes_nothing(
     assert audited(home) == before
 
 
+def test_who_is_disabled_is_given_nothing_and_keeps_what_they_have(home: Shell, file: Path) -> None:
+    home.says("apply", str(file))
+    for name in (ALICE, BOB):
+        home.says("users", "disable", name)
+    assert home.says("apply", str(file)) == "Nothing to change.\n"
+    file.write_text(FILE.replace("READ", "USE").replace("forecasters", "others"))
+    said = home.refuses("apply", str(file))
+    assert f"4: {ALICE} is disabled" in said
+    assert "10: This user is disabled, and could not use it." in said
+
+
 KILLED = """
 import os, signal, sys
 import sqlalchemy as sa
