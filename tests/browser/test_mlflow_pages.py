@@ -190,6 +190,18 @@ def test_a_team_is_made_filled_changed_and_deleted_as_a_role(people: People, roo
     shot(page, "role", "mlflow")
 
     page.get_by_role("button", name="Edit role").click()
+    dialog.get_by_role("button", name="Remove experiment all").click()
+    dialog.locator("#admin-role-permission-form-level").click()
+    page.get_by_role("option", name="EDIT", exact=True).click()
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    dialog.get_by_role("button", name="Review changes").click()
+    dialog.get_by_role("button", name="Apply changes").click()  # the page gives EDIT, then takes READ away
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    asked = {"username": people.bob.email, "resource_type": "experiment", "resource_id": made["experiment_id"]}
+    told = people.root.must("GET", "3.0/mlflow/users/permissions/get", params=asked)
+    assert told["permission"] == "EDIT"
+
+    page.get_by_role("button", name="Edit role").click()
     dialog.get_by_placeholder("Enter role name").fill(f"{team} renamed")
     dialog.get_by_placeholder(re.compile("Enter description")).fill("Who may read")
     dialog.get_by_role("button", name="Remove experiment all").click()
