@@ -98,3 +98,53 @@ def test_a_team_by_mlflows_methods(site: Site, as_: As) -> None:
     root.delete_role(team.id)
     with pytest.raises(MlflowException, match="no such"):
         root.get_role(team.id)
+
+
+def test_teams_their_members_and_who_may_see_them(site: Site, as_: As) -> None:
+    root = as_("root")
+    team = root.create_group("vision", description="sees")
+    assert (team.name, team.source, team.description, team.members) == ("vision", "team", "sees", 0)
+    root.add_group_member(team.id, email("bob"))
+    assert [member.username for member in root.list_group_members(team.id)] == [email("bob")]
+    assert root.get_group(team.id).members == 1
+    assert root.update_group(team.id, name="seeing").name == "seeing"
+    assert [group.name for group in root.list_groups("seei")] == ["seeing"]
+    assert "seeing" in [group.name for group in as_("bob").list_groups()]
+    root = as_("root")
+    with pytest.raises(MlflowException, match="source"):
+        root.create_group("hearing", source="another")
+    root.remove_group_member(team.id, email("bob"))
+    assert root.list_group_members(team.id) == []
+    root.delete_group(team.id)
+    assert root.list_groups("seei") == []
+
+
+def test_service_accounts(site: Site, as_: As) -> None:
+    root = as_("root")
+    made = root.create_service_account("robot", email("alice"), "nightly training")
+    assert (made.username, made.owner, made.purpose, made.is_active) == (
+        "robot",
+        email("alice"),
+        "nightly training",
+        True,
+    )
+    assert root.update_service_account("robot", purpose="weekly training").purpose == "weekly training"
+    assert root.get_service_account("robot").owner == email("alice")
+    assert [account.username for account in root.list_service_accounts()] == ["robot"]
+    root.delete_service_account("robot")
+    assert root.list_service_accounts() == []
+
+
+def test_what_somebody_manages_is_handed_over_and_they_are_shut_out(site: Site, as_: As) -> None:
+    root = as_("root")
+    assert root.hand_over(email("alice"), email("bob")) == 3
+    assert root.get_user_permission(email("bob"), "experiment", "7").permission == "MANAGE"
+    root.set_user_active(email("bob"), False)
+    assert {one.resource_id for one in root.list_unmanaged()} >= {"7", MODEL.key}
+    root.set_user_active(email("bob"), True)
+    assert "7" not in {one.resource_id for one in root.list_unmanaged()}
+    assert root.list_sessions(email("alice")) == []
+    assert root.end_sessions(email("alice")) == 0
+    root.delete_user(email("alice"))
+    with pytest.raises(MlflowException):
+        root.get_user(email("alice"))
