@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.vocabulary import is_plain_number
 from mlflow_oidc_auth.web.audit_api import as_json_lines, first_moment
 from mlflow_oidc_auth.web.forms import query_fields
-from mlflow_oidc_auth.web.moments import end_of_day
+from mlflow_oidc_auth.web.moments import end_of_day, minute
 
 _FIELDS = ("by", "act", "subject", "credential", "since", "until")
 _LONGEST_VALUE = 200
@@ -108,4 +109,7 @@ def _word(values: Mapping[str, Any], name: str) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if name.endswith("_at") and isinstance(value, str):
+        with suppress(ValueError):  # written down in another way once
+            return minute(datetime.fromisoformat(value))
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"

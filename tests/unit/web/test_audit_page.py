@@ -85,3 +85,12 @@ def test_the_lines_are_filtered_as_the_page_is(site: PagesSite) -> None:
 @pytest.mark.parametrize("query", ["since=yesterday", "until=2026-02-31", "before=x", "before=99999999999"])
 def test_what_cannot_be_meant_is_refused(site: PagesSite, query: str) -> None:
     assert at(site, "root").get(f"{ADDRESS}?{query}").status_code == 400
+
+
+def test_a_moment_among_the_values_is_told_in_words(site: PagesSite) -> None:
+    with site.engine.begin() as connection:
+        values = {"expires_at": "2027-01-31T23:59:59+00:00", "made_at": "at noon"}
+        connection.execute(audit_records.update().values(after=values))
+    page = text_of(at(site, "root").get(ADDRESS).text)
+    assert "31 January 2027, 23:59 UTC" in page
+    assert "at noon" in page
