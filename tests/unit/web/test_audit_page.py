@@ -91,6 +91,6 @@ def test_a_moment_among_the_values_is_told_in_words(site: PagesSite) -> None:
     with site.engine.begin() as connection:
         values = {"expires_at": "2027-01-31T23:59:59+00:00", "made_at": "at noon"}
         connection.execute(audit_records.update().values(after=values))
-    page = text_of(at(site, "root").get(ADDRESS).text)
+    page = text_of(at(site, "root").get(ADDRESS))
     assert "31 January 2027, 23:59 UTC" in page
     assert "at noon" in page
