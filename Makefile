@@ -34,8 +34,9 @@ format: $(INSTALLED) ## Lay out the code as the lint wants it
 operations: $(INSTALLED) ## What the installed MLflow serves and the operations table lacks
 	@$(BIN)/mlflow-oidc-auth operations
 
-docs: $(INSTALLED) ## Write docs/settings.md from the settings themselves
+docs: $(INSTALLED) ## Write docs/settings.md and docs/openapi.json from the program itself
 	@$(BIN)/mlflow-oidc-auth settings > docs/settings.md
+	@$(BIN)/mlflow-oidc-auth openapi > docs/openapi.json
 
 lock: $(INSTALLED) ## Choose the newest versions again and write requirements.lock and requirements-server.lock
 	@scripts/lock.sh

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import flask
 import sqlalchemy as sa
@@ -22,8 +23,12 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mlflow_oidc_auth.accounts.groups import GroupStore
+from mlflow_oidc_auth.accounts.groups_web import groups_api
+from mlflow_oidc_auth.accounts.service_accounts import ServiceAccountStore
+from mlflow_oidc_auth.accounts.service_accounts_web import service_accounts_api
 from mlflow_oidc_auth.accounts.users import UserStore
 from mlflow_oidc_auth.accounts.web import accounts_api
+from mlflow_oidc_auth.audit import AuditLog
 from mlflow_oidc_auth.bridge.answers import Answers
 from mlflow_oidc_auth.bridge.asgi import GatedServer
 from mlflow_oidc_auth.bridge.flask_side import FlaskSide
@@ -46,7 +51,14 @@ from mlflow_oidc_auth.database.engine import build_engine
 from mlflow_oidc_auth.database.migrate import migrate
 from mlflow_oidc_auth.errors import StartRefused
 from mlflow_oidc_auth.gate import Gate
+from mlflow_oidc_auth.grants.asked import Asked
+from mlflow_oidc_auth.grants.explain_web import Why, explain_api
 from mlflow_oidc_auth.grants.listing import GrantListing
+from mlflow_oidc_auth.grants.people_web import people_api
+from mlflow_oidc_auth.grants.requests import RequestStore
+from mlflow_oidc_auth.grants.requests_web import requests_api
+from mlflow_oidc_auth.grants.roles import Roles
+from mlflow_oidc_auth.grants.roles_web import roles_api
 from mlflow_oidc_auth.grants.rules import WORDS
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.web import grants_api
@@ -57,14 +69,27 @@ from mlflow_oidc_auth.login.sessions_web import sessions_api
 from mlflow_oidc_auth.login.web import login_pages
 from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.table import TABLE
+from mlflow_oidc_auth.pages.audit import audit_pages
+from mlflow_oidc_auth.pages.groups import groups_pages
 from mlflow_oidc_auth.pages.parts import Parts
+from mlflow_oidc_auth.pages.people import people_pages
 from mlflow_oidc_auth.pages.permissions import permissions_pages
+from mlflow_oidc_auth.pages.policy import policy_pages
+from mlflow_oidc_auth.pages.requests import requests_pages
+from mlflow_oidc_auth.pages.service_accounts import service_accounts_pages
+from mlflow_oidc_auth.pages.sessions import sessions_pages
+from mlflow_oidc_auth.pages.sharing import sharing_pages
+from mlflow_oidc_auth.pages.unmanaged import unmanaged_pages
+from mlflow_oidc_auth.pages.why import why_pages
 from mlflow_oidc_auth.permissions.creating import CreatePolicy
+from mlflow_oidc_auth.permissions.explain import Explainer
 from mlflow_oidc_auth.permissions.resolver import Resolver
 from mlflow_oidc_auth.settings import Settings, read_settings
 from mlflow_oidc_auth.tokens.store import TokenStore
 from mlflow_oidc_auth.tokens.web import token_api
 from mlflow_oidc_auth.web.addresses import origin_of
+from mlflow_oidc_auth.web.audit_api import audit_api
+from mlflow_oidc_auth.web.openapi import document, openapi_api, routes_of
 from mlflow_oidc_auth.web.page import Pages, menu_tag
 
 _logger = logging.getLogger(__name__)
@@ -97,7 +122,7 @@ def _build(environ: MutableMapping[str, str]) -> ASGIApp:
     build_stores()
     migrate(engine)
     RowFilter(Resolver(engine, settings.default_mlflow_permission)).attach()
-    Ownership().attach()
+    Ownership(team_level=settings.creator_team_permission).attach()
     return _serve(join(engine, settings, static_prefix(environ)))
 
 
@@ -129,14 +154,17 @@ def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[],
     """One of each store, on our engine."""
     default = settings.default_mlflow_permission
     login_age = timedelta(days=settings.max_login_age_days) if settings.max_login_age_days else None
+    grants, resources = GrantStore(engine, default), ResourceLookup(engine)
+    requests = RequestStore(engine, default, grants, resources)
     return Parts(
         engine=engine,
         settings=settings,
         prefix=prefix,
         clock=clock,
-        pages=Pages(static_prefix=prefix, level_words=WORDS),
+        pages=Pages(prefix, open_requests=lambda me: requests.count_to_decide(me, clock()), level_words=WORDS),
         users=UserStore(engine),
         groups=GroupStore(engine),
+        service_accounts=ServiceAccountStore(engine),
         sessions=SessionStore(
             engine,
             settings.secret_key.get_secret_value(),
@@ -146,10 +174,13 @@ def join(engine: sa.Engine, settings: Settings, prefix: str, clock: Callable[[],
         tokens=TokenStore(
             engine, settings.max_tokens_per_user, login_age, timedelta(hours=settings.replaced_token_hours)
         ),
-        grants=GrantStore(engine, default),
+        grants=grants,
         listing=GrantListing(engine),
-        resources=ResourceLookup(engine),
+        resources=resources,
         judge=Judge(engine, default),
+        requests=requests,
+        explainer=Explainer(engine, default),
+        audit=AuditLog(engine),
     )
 
 
@@ -157,7 +188,8 @@ def _serve(parts: Parts) -> ASGIApp:
     """MLflow's applications with our pages on them, and the gate in front."""
     settings, server = parts.settings, mlflow_server()
     gate = Gate(
-        Judge(parts.engine, settings.default_mlflow_permission), CreatePolicy(settings.restrict_resource_creation)
+        Judge(parts.engine, settings.default_mlflow_permission),
+        CreatePolicy(settings.restrict_resource_creation, settings.resource_creator_groups, parts.engine),
     )
     answers = Answers(parts.pages, parts.prefix)
     menu = menu_tag(parts.prefix) if settings.extend_mlflow_menu else ""
@@ -203,7 +235,10 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
     )
     yield token_api(store=parts.tokens, users=parts.users, max_days=settings.max_token_days, clock=clock)
     yield sessions_api(sessions=parts.sessions, users=parts.users, clock=clock)
-    yield accounts_api(users=parts.users, groups=parts.groups)
+    yield accounts_api(users=parts.users, groups=parts.groups, clock=clock)
+    yield groups_api(groups=parts.groups, users=parts.users, clock=clock)
+    yield service_accounts_api(accounts=parts.service_accounts, users=parts.users, clock=clock)
+    yield people_api(grants=parts.grants, users=parts.users, resources=parts.resources, clock=clock)
     yield grants_api(
         grants=parts.grants,
         listing=parts.listing,
@@ -213,4 +248,40 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
         judge=parts.judge,
         clock=clock,
     )
+    asked = Asked(parts.users, parts.groups, parts.resources, parts.judge, clock)
+    roles = Roles(parts.listing, parts.groups, parts.resources, clock)
+    yield roles_api(asked, parts.grants, parts.listing, roles, clock)
+    why = Why.of(parts.users, parts.groups, parts.resources, parts.judge, parts.explainer, clock)
+    yield explain_api(why)
+    yield requests_api(requests=parts.requests, clock=clock)
+    yield audit_api(parts.audit)
+    yield openapi_api(entries=OURS, prefix=parts.prefix, cookie_name=settings.session_cookie_name)
     yield permissions_pages(parts)
+    yield sharing_pages(parts)
+    yield requests_pages(parts)
+    yield sessions_pages(parts)
+    yield people_pages(parts)
+    yield groups_pages(parts)
+    yield service_accounts_pages(parts)
+    yield unmanaged_pages(parts)
+    yield policy_pages(parts)
+    yield why_pages(parts)
+    yield audit_pages(parts)
+
+
+def openapi_document() -> dict[str, Any]:
+    """What a server with the default settings tells of its JSON at `openapi.json`. Opens nothing: nobody asks it."""
+    settings = read_settings(_ANY_SETTINGS)
+    described = flask.Flask("described")
+    for blueprint in blueprints(join(sa.create_engine("sqlite://"), settings, "")):
+        described.register_blueprint(blueprint)
+    return document(routes_of(described), OURS, "", settings.session_cookie_name)
+
+
+_ANY_SETTINGS = {
+    "OIDC_DISCOVERY_URL": "https://login.invalid/.well-known/openid-configuration",
+    "OIDC_CLIENT_ID": "described",
+    "OIDC_PUBLIC_CLIENT": "true",
+    "OIDC_GROUP_NAME": "described",
+    "SECRET_KEY": "no server is started with this one",
+}

@@ -31,6 +31,12 @@ class BadRequest(Refusal):
     error_code = "INVALID_PARAMETER_VALUE"
 
 
+class AlreadyExists(BadRequest):
+    """The name is taken; nothing was changed."""
+
+    error_code = "RESOURCE_ALREADY_EXISTS"
+
+
 class Unauthenticated(Refusal):
     """No credential, or one that does not hold. The answer never says which."""
 

@@ -42,7 +42,7 @@ from mlflow_oidc_auth.operations.requirements import (
     SignedIn,
 )
 from mlflow_oidc_auth.operations.targets import EARLY, IdKind, Target
-from mlflow_oidc_auth.permissions.verdicts import ASK
+from mlflow_oidc_auth.permissions.verdicts import ASK, REQUESTS, ask
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity, Kind, Level, Reason, Verdict
 
 DEFAULT_EXPERIMENT = (
@@ -76,6 +76,9 @@ class Judging(Protocol):
 
     def moves_between_patterns(self, kind: Kind, key: str, name: str, now: datetime) -> bool:
         """Whether a pattern covers the resource as it is called now and not as `name`, or the other way round."""
+
+    def managers(self, kind: IdKind, id_: str, now: datetime) -> tuple[str, ...]:
+        """The names of a few who manage what this id leads to, for somebody who can see it."""
 
     def source_named(self, source: Source) -> Named | None:
         """The resources a source is read from; `None` if it is none that only MLflow's own paths lead to."""
@@ -111,6 +114,9 @@ class CreatePolicy(Protocol):
 
     def may_create(self, identity: Identity, kind: Kind) -> bool:
         """Whether this identity may create a resource of this kind."""
+
+    def who_may_create(self) -> str:
+        """In words, for who may not."""
 
 
 ALLOWED = Verdict(True, Reason.LEVEL_REACHED)
@@ -219,16 +225,28 @@ class Gate:
         if not named:
             return
         levels = self._judging.levels(identity, {kind: frozenset(ids) for kind, ids in named.items()}, now)
-        for needed, kind, id_ in found.needed:
-            if levels.get((kind, id_), Level.NO_PERMISSIONS) < needed:
-                yield _missing_level(needed, kind, id_)
-        for needed, kind, id_ in found.if_there:
-            if levels.get((kind, id_), Level.MANAGE) < needed:
-                yield _missing_level(needed, kind, id_)
+        judged = [(found.needed, Level.NO_PERMISSIONS), (found.if_there, Level.MANAGE)]
+        for wanted, where_absent in judged:
+            for needed, kind, id_ in wanted:
+                level = levels.get((kind, id_), where_absent)
+                if level < needed:
+                    yield self._missing_level(needed, level, kind, id_, now)
+
+    def _missing_level(self, needed: Level, level: Level, kind: IdKind, id_: str, now: datetime) -> Verdict:
+        """SECURITY: who manages it is told to those alone who can see it; to others it may as well not be there."""
+        sentence = f"You need {needed.name} on this {kind}, or there is no such {kind}. {ASK}"
+        if kind is IdKind.EXPERIMENT and id_ == "0":
+            sentence = DEFAULT_EXPERIMENT
+        elif level >= Level.READ:
+            managers = self._judging.managers(kind, id_, now)
+            sentence = f"You need {needed.name} on this {kind}, and have {level.name}. {ask(managers)}"
+        return _refused(Reason.LEVEL_MISSING, sentence, detail=f"{needed.name} on {kind} {id_[:64]!r}")
 
     def _create(self, identity: Identity, part: Create, reading: Reading, now: datetime) -> Iterator[Verdict]:
         if not self._policy.may_create(identity, part.kind):
-            sentence = f"You may not create a {_noun(part.kind)} here. Ask an MLflow admin."
+            sentence = (
+                f"You may not create {_many(part.kind)} here. {self._policy.who_may_create()} Ask an MLflow admin."
+            )
             yield _refused(Reason.MAY_NOT_CREATE, sentence)
         yield from self._name(identity, part, reading, now)
 
@@ -239,13 +257,17 @@ class Gate:
                 yield _refused(
                     Reason.NAME_TAKEN,
                     f"This name cannot be used for your {_noun(part.kind)}: choose another name, or ask an MLflow "
-                    "admin for access.",
+                    f"admin for access. {REQUESTS}",
                     detail=f"name {name[:64]!r} is somebody else's",
                 )
 
 
 def _noun(kind: Kind) -> str:
     return "experiment" if kind is Kind.EXPERIMENT else "registered model or prompt"
+
+
+def _many(kind: Kind) -> str:
+    return "experiments" if kind is Kind.EXPERIMENT else "registered models or prompts"
 
 
 def _without_reading(identity: Identity, requirement: Requirement) -> Verdict | None:
@@ -320,13 +342,6 @@ def _needs_admin(parts: Iterable[Requirement], reading: Reading) -> Iterator[Ver
 def _admins_tags(keys: frozenset[str]) -> Iterator[Verdict]:
     for key in sorted(keys):
         yield _refused(Reason.ADMINS_ONLY, f"Only MLflow admins may set or remove the tag '{key}'. Leave it out.")
-
-
-def _missing_level(needed: Level, kind: IdKind, id_: str) -> Verdict:
-    sentence = f"You need {needed.name} on this {kind}, or there is no such {kind}. {ASK}"
-    if kind is IdKind.EXPERIMENT and id_ == "0":
-        sentence = DEFAULT_EXPERIMENT
-    return _refused(Reason.LEVEL_MISSING, sentence, detail=f"{needed.name} on {kind} {id_[:64]!r}")
 
 
 def _missing_target(target: Target) -> str:

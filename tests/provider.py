@@ -145,6 +145,14 @@ class Keycloak:
         found["attributes"]["backchannel.logout.url"] = f"{bases[0]}/backchannel-logout"
         self._admin("PUT", f"/clients/{found['id']}", json=found)
 
+    def newcomer(self, username: str, group: str = "/prokube users") -> str:
+        """Somebody new in a group, who never logged in; the password is `<name>-pw`."""
+        user = {"username": username, "email": f"{username}@example.test", "emailVerified": True, "enabled": True}
+        password = {"type": "password", "value": f"{username}-pw", "temporary": False}
+        names = {"firstName": username.capitalize(), "lastName": "Example"}
+        self._admin("POST", "/users", json={**user, **names, "credentials": [password], "groups": [group]})
+        return username
+
     def set_enabled(self, username: str, enabled: bool) -> None:
         """Enable or disable somebody; Keycloak tells the client nothing."""
         self._admin("PUT", f"/users/{self.user_id(username)}", json={"enabled": enabled})

@@ -44,6 +44,14 @@ class Entry:
     is_active: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A group or team, and how many people are in it."""
+
+    sort: Sort
+    people: int
+
+
 class Directory:
     """Reads names with our own engine."""
 
@@ -73,14 +81,15 @@ class Directory:
         exact = [entry for entry in entries if entry.name in (name, login_name(name))]
         return exact or entries
 
-    def sizes(self, group_ids: Collection[int]) -> dict[int, int]:
-        """How many are in each group; those without anybody are absent."""
+    def gathered(self, group_ids: Collection[int]) -> dict[int, Gathered]:
+        """Whether each is a group or a team, and how many are in it."""
         if not group_ids:
             return {}
-        counted = sa.select(memberships.c.group_id, sa.func.count()).group_by(memberships.c.group_id)
+        inside = sa.select(sa.func.count()).where(memberships.c.group_id == groups.c.id).scalar_subquery()
+        statement = sa.select(groups.c.id, _GROUP_SORT.label("sort"), inside.label("people"))
         with self._engine.connect() as connection:
-            rows = connection.execute(counted.where(memberships.c.group_id.in_(sorted(group_ids))))
-            return {row[0]: row[1] for row in rows}
+            rows = connection.execute(statement.where(groups.c.id.in_(sorted(group_ids))))
+            return {row.id: Gathered(Sort(row.sort), row.people) for row in rows}
 
     def admins(self, size: int) -> list[Entry]:
         """The first active admins, by username."""
@@ -101,8 +110,9 @@ _PEOPLE = sa.select(
     users.c.display_name,
     users.c.is_active,
 )
+_GROUP_SORT = sa.case((groups.c.source == "team", str(Sort.TEAM)), else_=str(Sort.GROUP))
 _GROUPS = sa.select(
-    sa.case((groups.c.source == "team", str(Sort.TEAM)), else_=str(Sort.GROUP)).label("sort"),
+    _GROUP_SORT.label("sort"),
     groups.c.id,
     groups.c.name,
     sa.literal("").label("display_name"),

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from mlflow_oidc_auth.bridge import resources as r
 from mlflow_oidc_auth.bridge.artifact_paths import ArtifactPath, parse_artifact_path, within
+from mlflow_oidc_auth.bridge.managing import experiment_holding, experiment_row, managers_of, named_row
 from mlflow_oidc_auth.bridge.sources import must_lie_inside, named_by
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
 from mlflow_oidc_auth.errors import BadRequest
@@ -113,6 +114,19 @@ class Judge:
                 connection.execute(sa.select(pattern_between(kind, present, sa.literal(name), now))).scalar_one()
             )
 
+    def managers(self, kind: IdKind, id_: str, now: datetime) -> tuple[str, ...]:
+        """The names of a few who manage the experiment, model or prompt that this id leads to.
+
+        Empty where it leads to several, or to none. SECURITY: whoever is told has been seen to read it.
+        """
+        rows = _led_to(kind, id_)
+        if rows is None:
+            return ()
+        of = Kind.REGISTERED_MODEL if kind is IdKind.NAME else Kind.EXPERIMENT
+        with self._engine.connect() as connection:
+            found = connection.execute(managers_of(of, rows, now))
+            return tuple(row.display_name or row.username for row in found)
+
     def source_named(self, source: Source) -> Named | None:
         """The resources a source is read from; `None` if it leads to none."""
         return named_by(source)
@@ -131,6 +145,19 @@ class Judge:
         )
         with self._engine.connect() as connection:
             return [root for (root,) in connection.execute(parts) if root]
+
+
+def _led_to(kind: IdKind, id_: str) -> sa.Select[Any] | None:
+    """The one resource that an id leads to; `None` where it may be several, or can be none."""
+    number = experiment_number(id_) if kind is IdKind.EXPERIMENT else None
+    if number is not None:
+        return experiment_row(number)
+    if kind is IdKind.NAME:
+        return named_row(id_)
+    if kind in _HOLDERS:
+        table, column = _HOLDERS[kind]
+        return experiment_holding(r.tables[table].alias(f"vis_{table}"), column, id_)
+    return None
 
 
 Wanted = tuple[tuple[IdKind, int], ...]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -45,12 +46,29 @@ class ResourceLookup:
             return None if number is None else self._find(Resource(kind, str(number)))
         return self._find(Resource(kind, key))
 
+    def called(self, kind: Kind, text: str) -> Shareable | None:
+        """The resource that somebody means by `text`: the one of this kind with this id, else with this very name."""
+        by_id = self.find(kind, text)
+        if by_id is not None or kind.named:
+            return by_id
+        row = r.experiments.alias("vis_experiments")
+        here = (row.c.name == text, row.c.workspace == DEFAULT_WORKSPACE)
+        with self._engine.connect() as connection:
+            number = connection.execute(sa.select(row.c.experiment_id).where(*here)).scalar_one_or_none()
+        return None if number is None else Shareable(Resource(kind, str(number)), text)
+
+    def rows_of(self, kind: Kind) -> sa.Select[Any]:
+        """All of a kind, models and prompts together, as rows for a statement of somebody else's."""
+        if kind.named:
+            return named_rows(r.registered_models.alias("vis_registered_models"))
+        return experiment_rows(r.experiments.alias("vis_experiments"))
+
     def names(self, resources: Collection[Resource]) -> dict[Resource, Named]:
         """The name and true kind of each; what is gone is absent. One statement for experiments, one for names."""
         with self._engine.connect() as connection:
             return {
                 resource: named
-                for part in _in_parts(resources)
+                for part in _in_parts(sorted(set(resources), key=lambda one: one.kind.named))
                 for resource, named in (_experiments(connection, part) | _named(connection, part)).items()
             }
 

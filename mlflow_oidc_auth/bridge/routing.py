@@ -88,7 +88,11 @@ class LiveRoutes:
         if not path.startswith("/") or path.startswith("//") or _CONTROL.search(path) or not method.isupper():
             return None
         served = self._find_native(path, method, scope) or _preflight(scope) or self._find_flask(path, method)
-        return served or self._find_answered(path, method)
+        if served is not None and not (served.by == FLASK and served.path_values):
+            return served
+        # `users/update-admin`, which is denied, is not the user of that name: a path that is listed as it stands goes
+        # before a rule that would take a part of it for a name.
+        return self._find_answered(path, method) or served
 
     def unlisted(self) -> tuple[Served, ...]:
         """What is served and has no entry."""
@@ -114,7 +118,7 @@ class LiveRoutes:
         return Routed(self._entry(method, rule.rule), found, FLASK, rule.rule)
 
     def _find_answered(self, path: str, method: str) -> Routed | None:
-        """What nothing serves: the gate itself answers probes, and says where a denied idea lives here."""
+        """What the gate itself answers: probes, and where a denied idea lives here."""
         entry = self._entry(method, path)
         answered = entry is not None and isinstance(entry.requirement, Deny | Probe)
         return Routed(entry, {}, "gate", path) if answered else None

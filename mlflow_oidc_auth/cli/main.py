@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import click
 from mlflow_oidc_auth.cli.audit import audit
 from mlflow_oidc_auth.cli.check import check
 from mlflow_oidc_auth.cli.database import database_option, opened
+from mlflow_oidc_auth.cli.files import apply, export
 from mlflow_oidc_auth.cli.grants import grants
 from mlflow_oidc_auth.cli.groups import groups
+from mlflow_oidc_auth.cli.requests import requests
+from mlflow_oidc_auth.cli.service_accounts import service_accounts
 from mlflow_oidc_auth.cli.tokens import tokens
 from mlflow_oidc_auth.cli.users import users
 from mlflow_oidc_auth.cli.why import explain, unmanaged
@@ -69,6 +73,14 @@ def operations() -> None:
 
 
 @main.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the JSON API."""
+    from mlflow_oidc_auth.app import openapi_document
+
+    click.echo(json.dumps(openapi_document(), indent=2, ensure_ascii=False))
+
+
+@main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address to listen on.")
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="The port to listen on.")
 @click.option("--keycloak-url", metavar="URL", help="Use this Keycloak instead of the embedded login service.")
@@ -80,5 +92,19 @@ def demo(host: str, port: int, keycloak_url: str | None, keep: Path | None) -> N
     sys.exit(run(host, port, keycloak_url, keep))
 
 
-for command in (check, users, groups, tokens, grants, explain, unmanaged, audit):
+for command in (
+    check,
+    users,
+    groups,
+    service_accounts,
+    tokens,
+    grants,
+    requests,
+    explain,
+    unmanaged,
+    audit,
+    export,
+    apply,
+):
     main.add_command(command)
+main.add_command(apply, "import")

@@ -81,7 +81,7 @@ def _told(username: str, found: Explanation) -> dict[str, object]:
     return {
         "username": username,
         "permission": found.level.name,
-        "decided_by": found.rung.name,
+        "decided_by": found.rung.name.lower(),
         "sentence": found.sentence,
         "steps": [_step(step) for step in found.steps],
     }
@@ -89,7 +89,7 @@ def _told(username: str, found: Explanation) -> dict[str, object]:
 
 def _step(step: Step) -> dict[str, object]:
     grants = [_grant(grant) for grant in step.grants]
-    return {"rung": step.rung.name, "sentence": step.sentence, "decides": step.decides, "grants": grants}
+    return {"rung": step.rung.name.lower(), "sentence": step.sentence, "decides": step.decides, "grants": grants}
 
 
 def _grant(grant: Told) -> dict[str, object]:

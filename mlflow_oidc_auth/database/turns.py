@@ -26,9 +26,10 @@ def together(connection: sa.Connection, key: int) -> None:
 
 
 def write_first(connection: sa.Connection) -> None:
-    """On SQLite, be the one writer from now on; elsewhere nothing.
+    """On SQLite, be the one writer from now on, unless one is already; elsewhere nothing.
 
     pysqlite begins a transaction at its first write only: two could read the same rows before either writes.
     """
-    if connection.dialect.name == "sqlite":
+    driver = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite" and driver is not None and not driver.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -11,8 +11,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mlflow_oidc_auth.database.tables import experiment_grants, groups, named_grants, pattern_grants, users
-from mlflow_oidc_auth.grants.rows import live
+from mlflow_oidc_auth.database.tables import (
+    experiment_grants,
+    groups,
+    memberships,
+    named_grants,
+    pattern_grants,
+    users,
+)
+from mlflow_oidc_auth.grants.rows import id_of, live
+from mlflow_oidc_auth.grants.values import Grantee
 from mlflow_oidc_auth.permissions.resolver import pattern_kind
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
 
@@ -59,6 +67,7 @@ class GrantListing:
         holders: Holders | None = None,
         resource: Resource | None = None,
         name: str | None = None,
+        shown_to: int | None = None,
         offset: int = 0,
         size: int | None = None,
     ) -> list[ListedGrant]:
@@ -70,12 +79,39 @@ class GrantListing:
             holders: whose; `None` for everybody's.
             resource: on what; `None` for everything, patterns too.
             name: what the resource is called: the patterns that cover it are found as well.
+            shown_to: the user who is to see them: what NO_PERMISSIONS hides from this user is left out.
             offset: how many to leave out.
             size: how many at most; `None` for all.
         """
         every = (_of_experiments(resource), _of_names(resource), _of_patterns(resource, name))
         parts = [part for part in every if part]
-        found = sa.union_all(*(_standing(table, part, holders, now) for table, part in parts)).subquery()
+        standing = [_standing(table, part, holders, now) for table, part in parts]
+        if shown_to is not None:
+            standing = [_shown(table, part, shown_to, now) for (table, _), part in zip(parts, standing, strict=True)]
+        return self._read(sa.union_all(*standing).subquery(), offset, size)
+
+    def one(self, grant_id: int, now: datetime) -> ListedGrant | None:
+        """The grant that a list called `grant_id`; `None` if there is none, or it has ended."""
+        row_id, place = divmod(grant_id, 3)
+        part = (_of_experiments(None), _of_names(None), _of_patterns(None, None))[place]
+        if part is None or row_id > _BIGGEST_ID:
+            return None
+        table, rows = part
+        found = self._read(_standing(table, rows.where(table.c.id == row_id), None, now).subquery(), 0, 1)
+        return found[0] if found else None
+
+    def people(self, of: Grantee) -> int:
+        """How many active people and service accounts a grant to this grantee reaches at this moment."""
+        reached = sa.select(sa.func.count()).select_from(users).where(users.c.is_active)
+        if of.is_group:
+            inside = sa.select(memberships.c.user_id).where(memberships.c.group_id == of.id)
+            reached = reached.where(users.c.id.in_(inside))
+        else:
+            reached = reached.where(users.c.id == of.id)
+        with self._engine.connect() as connection:
+            return connection.execute(reached).scalar_one()
+
+    def _read(self, found: sa.Subquery, offset: int, size: int | None) -> list[ListedGrant]:
         statement = (
             sa.select(found, sa.func.coalesce(users.c.username, groups.c.name).label("to"))
             .join_from(found, users, users.c.id == found.c.user_id, isouter=True)
@@ -88,6 +124,8 @@ class GrantListing:
         with self._engine.connect() as connection:
             return [_listed(row) for row in connection.execute(statement)]
 
+
+_BIGGEST_ID = 2**31 - 1
 
 _EXPERIMENT, _NAME, _PATTERN = range(3)
 
@@ -151,10 +189,24 @@ def _standing(table: sa.Table, rows: sa.Select[Any], holders: Holders | None, no
     return standing.where(sa.or_(*theirs))
 
 
+def _shown(table: sa.Table, rows: sa.Select[Any], user_id: int, now: datetime) -> sa.Select[Any]:
+    """Those of `rows` that say more than NO_PERMISSIONS, on what no such grant of the user's own hides from them."""
+    shown = rows.where(table.c.level > int(Level.NO_PERMISSIONS))
+    if table is pattern_grants:
+        return shown
+    hiding = table.alias()
+    key = ("experiment_id",) if table is experiment_grants else ("workspace", "name")
+    same = [hiding.c[column] == table.c[column] for column in key]
+    hidden = sa.exists().where(
+        *same, hiding.c.user_id == user_id, hiding.c.level == int(Level.NO_PERMISSIONS), live(hiding, now)
+    )
+    return shown.where(sa.not_(hidden))
+
+
 def _listed(row: sa.Row[Any]) -> ListedGrant:
     is_pattern = row.place == _PATTERN
     return ListedGrant(
-        id=row.id * 3 + row.place,  # the three tables count for themselves
+        id=id_of((experiment_grants, named_grants, pattern_grants)[row.place], row.id),
         kind=Kind(row.kind),
         on=str(row.experiment_id) if row.place == _EXPERIMENT else row.name + "*" * is_pattern,
         is_pattern=is_pattern,

@@ -1,7 +1,7 @@
 """What was granted, told as MLflow tells roles: groups and teams, and each user's own grants.
 
 A user's own grants are in a role called `__user_<id>__`, as in MLflow's own auth; its pages show them as "Direct".
-Roles are told, never changed.
+How they are changed is in `roles_web.py`.
 
 SECURITY: what a user is told of themselves leaves out what NO_PERMISSIONS hides from them.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from mlflow_oidc_auth.accounts.groups import Group, GroupStore
+from mlflow_oidc_auth.accounts.groups import Group, GroupRow, GroupStore
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.accounts.web import told_as_role
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
@@ -21,11 +21,16 @@ from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.listing import GrantListing, Holders, ListedGrant
 from mlflow_oidc_auth.grants.store import Named
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
+from mlflow_oidc_auth.web.json_api import Told
+from mlflow_oidc_auth.web.json_fields import Permission
 
 OWN_ROLE = 0
 """The id of the role that holds a user's own grants; groups and teams count from 1."""
 
-_BIGGEST_ID = 2**31 - 1
+_EVERYBODY = 1_000_000
+"""More members than any group has: MLflow's client wants all of them at once."""
+
+_LEVELS = len(Level)
 
 
 class Names(Protocol):
@@ -35,6 +40,37 @@ class Names(Protocol):
         """The name and true kind of each that is there."""
 
 
+class ToldRolePermission(Told):
+    """WIRE: MLflow's shape of one permission of a role."""
+
+    id: int
+    role_id: int
+    resource_type: Kind
+    resource_pattern: str
+    permission: Permission
+
+
+class ToldRole(Told):
+    """WIRE: MLflow's shape of a role."""
+
+    id: int
+    name: str
+    workspace: str
+    description: str
+    permissions: list[ToldRolePermission]
+
+
+class ToldPermission(Told):
+    """WIRE: MLflow's shape of one permission of a user, and the role it comes by."""
+
+    role_id: int
+    role_name: str
+    workspace: str
+    resource_type: Kind
+    resource_pattern: str
+    permission: Permission
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """A group, a team, or a user's own grants: as MLflow tells it, and what was granted to it."""
@@ -42,17 +78,16 @@ class Role:
     named: dict[str, Any]
     grants: list[tuple[ListedGrant, Kind]]
 
-    def told(self) -> dict[str, Any]:
-        """WIRE: MLflow's shape of a role."""
-        permissions = [
-            {"id": grant.id, "role_id": self.named["id"]} | _told_grant(grant, kind) for grant, kind in self.grants
-        ]
-        return self.named | {"permissions": permissions}
+    def told(self) -> ToldRole:
+        """The role with its permissions."""
+        id_ = self.named["id"]
+        permissions = [told_role_permission(grant, kind, id_) for grant, kind in self.grants]
+        return ToldRole(**self.named, permissions=permissions)
 
-    def told_rows(self) -> list[dict[str, Any]]:
-        """WIRE: MLflow's shape of a user's permissions, one for each grant."""
+    def told_rows(self) -> list[ToldPermission]:
+        """One for each grant."""
         role = {"role_id": self.named["id"], "role_name": self.named["name"], "workspace": self.named["workspace"]}
-        return [role | _told_grant(grant, kind) for grant, kind in self.grants]
+        return [ToldPermission(**role, **_told_grant(grant, kind)) for grant, kind in self.grants]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +110,8 @@ class Roles:
         of = self._by_group(found if all_of_it else _not_hidden(found))
         if None in of:
             yield Role(_own_role(user), of[None])
-        yield from (Role(told_as_role(group), of.get(group.id, [])) for group in groups)
+        described = self.groups.descriptions()
+        yield from (Role(_named(group, described), of.get(group.id, [])) for group in groups)
 
     def every(self) -> Iterator[Role]:
         """All groups and teams."""
@@ -87,7 +123,7 @@ class Roles:
         Raises:
             NotFound: there is none.
         """
-        return next(self._of([self._group(role_id)]))
+        return next(self._of([self.row(role_id)]))
 
     def members(self, role_id: int) -> list[int]:
         """The ids of the users in the group or team with this id.
@@ -95,18 +131,24 @@ class Roles:
         Raises:
             NotFound: there is none.
         """
-        group = self._group(role_id)
-        return sorted(user_id for user_id, groups in self.groups.by_user().items() if group in groups)
+        found, _ = self.groups.members(self.row(role_id).id, 0, _EVERYBODY)
+        return sorted(user.id for user in found)
 
-    def _group(self, role_id: int) -> Group:
-        found = self.groups.named([role_id]) if role_id <= _BIGGEST_ID else {}
-        if role_id not in found:
+    def row(self, role_id: int) -> GroupRow:
+        """The group or team with this id, as it stands.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = self.groups.by_id(role_id)
+        if found is None:
             raise NotFound("There is no such role.")
-        return found[role_id]
+        return found
 
     def _of(self, groups: Collection[Group]) -> Iterator[Role]:
         of = self._by_group(self._standing(Holders(group_ids=_ids(groups))))
-        yield from (Role(told_as_role(group), of.get(group.id, [])) for group in groups)
+        described = self.groups.descriptions()
+        yield from (Role(_named(group, described), of.get(group.id, [])) for group in groups)
 
     def _standing(self, holders: Holders) -> list[ListedGrant]:
         return self.listing.find(self.clock(), holders=holders)
@@ -143,6 +185,25 @@ def _not_hidden(grants: Iterable[ListedGrant]) -> list[ListedGrant]:
     ]
 
 
+def told_role_permission(grant: ListedGrant, kind: Kind, role_id: int) -> ToldRolePermission:
+    """A grant to a group or team, as MLflow tells a permission of a role.
+
+    WIRE: its number holds the level: the grant with another level is another permission.
+    """
+    number = grant.id * _LEVELS + list(Level).index(grant.level)
+    return ToldRolePermission(id=number, role_id=role_id, **_told_grant(grant, kind))
+
+
+def grant_of_permission(number: int) -> tuple[int, Level]:
+    """The id of the grant that a permission of a role is, and its level."""
+    return number // _LEVELS, list(Level)[number % _LEVELS]
+
+
+def _named(group: Group, described: Mapping[int, str]) -> dict[str, Any]:
+    named = told_as_role(group)
+    return named | {"description": described[group.id]} if group.id in described else named
+
+
 def _own_role(user: User) -> dict[str, Any]:
     return {
         "id": OWN_ROLE,
@@ -153,4 +214,4 @@ def _own_role(user: User) -> dict[str, Any]:
 
 
 def _told_grant(grant: ListedGrant, kind: Kind) -> dict[str, Any]:
-    return {"resource_type": str(kind), "resource_pattern": grant.on, "permission": grant.level.name}
+    return {"resource_type": kind, "resource_pattern": grant.on, "permission": grant.level}

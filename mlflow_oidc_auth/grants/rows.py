@@ -7,6 +7,7 @@ which changes many at once, runs alone (:func:`run_alone`).
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +51,14 @@ def live(grants: sa.FromClause, now: datetime) -> Condition:
     return sa.or_(grants.c.expires_at.is_(None), grants.c.expires_at > now)
 
 
+def id_of(grants: sa.Table, row_id: int) -> int:
+    """A number that no grant of another table has: each table counts for itself."""
+    return row_id * len(_TABLES) + _TABLES.index(grants)
+
+
+_TABLES = (experiment_grants, named_grants, pattern_grants)
+
+
 def target(on: On) -> Resource | Pattern:
     """What of it a grant names."""
     return on if isinstance(on, Pattern) else on.resource
@@ -58,13 +67,17 @@ def target(on: On) -> Resource | Pattern:
 def read(connection: sa.Connection, on: Resource | Pattern, of: Grantee) -> Grant | None:
     """The grantee's own grant on it, one past its end too; `None` if there is none."""
     grants = table_of(on)
-    columns = (grants.c.level, grants.c.granted_by, grants.c.granted_at, grants.c.expires_at)
+    columns = (grants.c.id, grants.c.level, grants.c.granted_by, grants.c.granted_at, grants.c.expires_at)
     row = connection.execute(sa.select(*columns).where(*on_it(on), _whose(grants, of))).one_or_none()
-    return None if row is None else Grant(Level(row.level), row.granted_by, row.granted_at, row.expires_at)
+    if row is None:
+        return None
+    return Grant(Level(row.level), row.granted_by, row.granted_at, row.expires_at, id_of(grants, row.id))
 
 
-def write(connection: sa.Connection, on: Resource | Pattern, to: Grantee, grant: Grant) -> None:
+def write(connection: sa.Connection, on: Resource | Pattern, to: Grantee, grant: Grant) -> Grant:
     """Insert or replace, in one statement: the create of the resource may write its first grant meanwhile.
+
+    Returns the grant with its id.
 
     Raises:
         NotFound: the grantee is gone.
@@ -78,9 +91,11 @@ def write(connection: sa.Connection, on: Resource | Pattern, to: Grantee, grant:
         "expires_at": grant.expires_at,
     }
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table_of(on)).values({grantee: to.id, **key, **said})
+    grants = table_of(on)
+    statement = insert(grants).values({grantee: to.id, **key, **said})
+    written = statement.on_conflict_do_update(index_elements=[grantee, *key], set_=said).returning(grants.c.id)
     try:
-        connection.execute(statement.on_conflict_do_update(index_elements=[grantee, *key], set_=said))
+        return replace(grant, id=id_of(grants, connection.execute(written).scalar_one()))
     except sa.exc.IntegrityError:
         raise NotFound(f"The {to} is gone; nothing was given.") from None
 

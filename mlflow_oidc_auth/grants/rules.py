@@ -4,6 +4,7 @@
   the level that is given nor the one that is taken from somebody.
 - No change by somebody who is no admin leaves a resource without a manager. Admins may do that.
 - NO_PERMISSIONS can be given: it is an answer like the others, and keeps somebody out whom a group lets in.
+- Nothing more is given to a user who is disabled: it would wait for them unseen.
 - Only admins give on patterns, which reach what is made later, and hand over all that somebody manages.
 
 SECURITY: a resource that does not exist and one that is hidden get the same sentence. Callers hand in
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlflow_oidc_auth.permissions.verdicts import ASK
+from mlflow_oidc_auth.permissions.verdicts import ASK, REQUESTS
 from mlflow_oidc_auth.vocabulary import Kind, Level, Reason, Verdict
 
 NOUNS = {Kind.EXPERIMENT: "experiment", Kind.REGISTERED_MODEL: "registered model", Kind.PROMPT: "prompt"}
@@ -85,6 +86,23 @@ def may_give(
     return _reaches(giver, max(level, present or level), kind) and _keeps_a_manager(giver, kind, before, after)
 
 
+def may_receive(level: Level, *, is_active: bool) -> Verdict:
+    """Whether somebody may be given `level`, whoever gives.
+
+    Args:
+        level: what is given.
+        is_active: whether they can log in.
+    """
+    if is_active or level is Level.NO_PERMISSIONS:
+        return Verdict(True, Reason.LEVEL_REACHED)
+    return Verdict(
+        False,
+        Reason.NO_TARGET,
+        "This user is disabled, and could not use it. Ask an MLflow admin to enable them first.",
+        "disabled",
+    )
+
+
 def may_take_away(giver: Giver, *, kind: Kind, present: Level, before: Managed, after: Managed) -> Verdict:
     """Whether the giver may remove a grant of level `present` (see :func:`may_give`)."""
     return _reaches(giver, present, kind) and _keeps_a_manager(giver, kind, before, after)
@@ -131,7 +149,7 @@ def _reaches(giver: Giver, level: Level, kind: Kind) -> Verdict:
         False,
         Reason.LEVEL_MISSING,
         f"You need {needed.name} on this {noun} to say who may use it, or there is no such {noun}. "
-        f"Ask whoever manages it, or an MLflow admin.",
+        f"Ask whoever manages it, or an MLflow admin. {REQUESTS}",
         f"needs {needed.name}, has {giver.level.name}",
     )
 

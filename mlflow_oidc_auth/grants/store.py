@@ -30,6 +30,7 @@ from mlflow_oidc_auth.grants.rules import (
     may_give,
     may_give_pattern,
     may_hand_over,
+    may_receive,
     may_share,
     may_take_away,
 )
@@ -87,6 +88,7 @@ class GrantStore:
         Whoever calls has made sure that the resource is there. On a pattern only admins give.
 
         Raises:
+            BadRequest: the grantee is disabled.
             Forbidden: the rules refuse; nothing was changed.
             NotFound: the grantee is gone.
         """
@@ -107,19 +109,20 @@ class GrantStore:
         """:meth:`give` within the caller's transaction, which must end where this refuses."""
         wanted, place = Grant(level, by.username, now, until), target(on)
         giver = self._turn(connection, on, by, now)
+        demand(may_receive(level, is_active=_is_active(connection, to)))
         present = read(connection, place, to)
         if present is not None and present.told() == wanted.told():
             return present
         if isinstance(place, Pattern):
-            write(connection, place, to, wanted)
+            written = write(connection, place, to, wanted)
         else:
             before = managed(connection, place, now)
-            write(connection, place, to, wanted)
+            written = write(connection, place, to, wanted)
             after = managed(connection, place, now)
             held = None if present is None else present.level
             demand(may_give(giver, level, kind=on.kind, present=held, before=before, after=after))
         note(connection, "grant.give", on, to, by, now, present, wanted)
-        return wanted
+        return written
 
     def take_away(self, on: On, of: Grantee, *, by: GivenBy, now: datetime) -> None:
         """Remove the grantee's own grant on it.
@@ -226,6 +229,20 @@ def _user(connection: sa.Connection, user_id: int) -> sa.Row[str, bool]:
     if row is None:
         raise NotFound("There is no such user; nothing was handed over.")
     return row
+
+
+def _is_active(connection: sa.Connection, to: Grantee) -> bool:
+    """Whether a user could use what they are given; groups have nothing to log in with.
+
+    Raises:
+        NotFound: the user is gone.
+    """
+    if to.is_group:
+        return True
+    found = connection.execute(sa.select(users.c.is_active).where(users.c.id == to.id)).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"The {to} is gone; nothing was given.")
+    return bool(found)
 
 
 def _none_to_take(on: On, of: Grantee) -> str:

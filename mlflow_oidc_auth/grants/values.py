@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mlflow_oidc_auth.database.tables import NAME_LENGTH
@@ -111,12 +111,13 @@ class GivenBy:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one grant says, by whom and until when (`None`: without an end)."""
+    """What one grant says, by whom and until when (`None`: without an end). `id` is a number that no other has."""
 
     level: Level
     granted_by: str
     granted_at: datetime
     expires_at: datetime | None
+    id: int = field(default=0, compare=False)
 
     def told(self) -> dict[str, str | None]:
         """As the audit tells it: what was given, to which date."""

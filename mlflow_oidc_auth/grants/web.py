@@ -1,61 +1,113 @@
-"""Grants of users on one resource as JSON, in the shapes of MLflow's own auth API and its client.
+"""Grants as JSON: to users, groups and teams, on resources and patterns, with end dates.
 
-- `users/permissions/grant`, `revoke`: whoever manages the resource, by `grants/rules.py`.
-- `users/permissions/get`: the level that every check finds; one's own, or anybody's for who manages the resource.
-- `users/permissions/list`, `users/current/permissions`, `users/roles/list`: the grants behind it; one's own,
-  or anybody's for an admin.
-- `roles/list`, `roles/get`, `roles/permissions/list`, `roles/users/list`: every group and team, for admins.
+`2.0/mlflow/grants` is ours; what MLflow's own auth API has is in `grants/mlflow_web.py`.
 
-SECURITY: a resource that is hidden from who asks and one that does not exist get the same answer, before
-anything is said of the user it is about.
+- Who manages a resource sees every grant on it and gives and takes away there; patterns are for admins.
+- Everybody sees their own and their groups' grants, without what NO_PERMISSIONS hides from them; admins see all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Self
 
 import flask
+from pydantic import model_validator
 
 from mlflow_oidc_auth.accounts.groups import GroupStore
-from mlflow_oidc_auth.accounts.users import User, UserStore, login_name
-from mlflow_oidc_auth.accounts.web import one_user, user_called
-from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
-from mlflow_oidc_auth.errors import BadRequest, NotFound
-from mlflow_oidc_auth.grants.listing import GrantListing
-from mlflow_oidc_auth.grants.roles import Names, Roles
-from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_know, may_share
-from mlflow_oidc_auth.grants.store import Found, GivenBy, Grantee, GrantStore, Shareable
-from mlflow_oidc_auth.permissions.verdicts import demand
-from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung, Verdict
-from mlflow_oidc_auth.web.json_api import add_json_route, asker, json_answer
-from mlflow_oidc_auth.web.json_body import body_texts, query_texts, quoted
+from mlflow_oidc_auth.accounts.users import UserStore
+from mlflow_oidc_auth.accounts.web import one_user
+from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound
+from mlflow_oidc_auth.grants.asked import (
+    Asked,
+    Judging,
+    OnSomething,
+    Resources,
+    ToSomebody,
+    given_by,
+    pattern,
+    refuse_no_id,
+)
+from mlflow_oidc_auth.grants.listing import GrantListing, Holders, ListedGrant
+from mlflow_oidc_auth.grants.mlflow_web import add_mlflow_routes
+from mlflow_oidc_auth.grants.roles import Roles
+from mlflow_oidc_auth.grants.rules import may_share
+from mlflow_oidc_auth.grants.store import Grant, Grantee, GrantStore, On, Pattern
+from mlflow_oidc_auth.grants.told import ToldGrant, named_by, told_grant
+from mlflow_oidc_auth.permissions.resolver import pattern_kind
+from mlflow_oidc_auth.vocabulary import Identity, Kind
+from mlflow_oidc_auth.web.json_api import Nothing, Told, add_json_route, asker
+from mlflow_oidc_auth.web.json_body import Body, Number, Query, Text
+from mlflow_oidc_auth.web.json_fields import LastDay, Paged, Permission, ResourceType
+
+__all__ = ["Judging", "Resources", "grants_api"]
 
 
-class Resources(Names, Protocol):
-    """What MLflow knows of its resources (`bridge/lookups.py`)."""
+class GiveGrant(Body, OnSomething, ToSomebody):
+    """On what, to whom, how much, until when."""
 
-    def find(self, kind: Kind, key: str) -> Shareable | None:
-        """The resource of this kind with this id or name."""
-
-    def search(self, kind: Kind | None, text: str, offset: int, size: int) -> tuple[list[Found], int]:
-        """One page of those whose name holds `text`, and how many there are in all."""
-
-    def managed_by(
-        self, identity: Identity, default: Level, text: str, offset: int, size: int, now: datetime
-    ) -> tuple[list[Found], int]:
-        """One page of those that somebody manages and whose name holds `text`, and how many there are in all."""
+    permission: Permission
+    expires_at: LastDay = None
 
 
-class Judging(Protocol):
-    """The expression that every check uses (`bridge/judge.py`)."""
+class TakeGrant(Body, OnSomething, ToSomebody):
+    """On what, and whose."""
 
-    def level_on(
-        self, user_id: int, group_ids: Iterable[int], resource: Resource, now: datetime
-    ) -> tuple[Level, Rung] | None:
-        """The level a user has on one resource and the rung that gave it; `None` if there is no such resource."""
+
+class ListGrants(Paged):
+    """On what, or whose; neither for one's own."""
+
+    resource_type: ResourceType | None = None
+    resource_id: Text | None = None
+    username: Text | None = None
+    group_id: Number | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.resource_type is None) != (self.resource_id is None):
+            raise ValueError("Send resource_type and resource_id together.")
+        if self.resource_type is not None and self.resource_id is not None:
+            refuse_no_id(self.resource_type, self.resource_id)
+        if sum(sent is not None for sent in (self.resource_id, self.username, self.group_id)) > 1:
+            raise ValueError("Ask for the grants on a resource, of a user or of a group: send one of them.")
+        return self
+
+
+class PreviewGrant(Query, ToSomebody):
+    """A pattern, and who is to be given something on it."""
+
+    resource_type: ResourceType
+    pattern: Text
+
+    @model_validator(mode="after")
+    def _is_one_pattern(self) -> Self:
+        pattern(self.resource_type, self.pattern)
+        return self
+
+
+class OneGrant(Told):
+    """The grant as it stands now."""
+
+    grant: ToldGrant
+
+
+class ManyGrants(Told):
+    """One page of grants; `next_page_token` is empty on the last."""
+
+    grants: list[ToldGrant]
+    next_page_token: str
+
+
+class Preview(Told):
+    """What a grant on a pattern would open at this moment, and to how many active people."""
+
+    experiments: int
+    registered_models: int
+    prompts: int
+    people: int
+    examples: list[str]
 
 
 def grants_api(
@@ -69,180 +121,116 @@ def grants_api(
     clock: Callable[[], datetime],
 ) -> flask.Blueprint:
     """The blueprint; register it under the static prefix."""
-    told = _RolesApi(Roles(listing, groups, resources, clock), users)
-    ours = _GrantsApi(grants, users, groups, resources, judge, clock)
+    asked = Asked(users, groups, resources, judge, clock)
+    ours = _GrantsApi(asked, grants, listing, clock)
     blueprint = flask.Blueprint("oidc_auth_grants", __name__)
-    add_json_route(blueprint, "GET", "3.0/mlflow/users/current/permissions", told.current)
-    add_json_route(blueprint, "GET", "3.0/mlflow/users/permissions/list", told.listed)
-    add_json_route(blueprint, "GET", "3.0/mlflow/users/roles/list", told.of_user)
-    add_json_route(blueprint, "GET", "3.0/mlflow/roles/list", told.every)
-    add_json_route(blueprint, "GET", "3.0/mlflow/roles/get", told.one)
-    add_json_route(blueprint, "GET", "3.0/mlflow/roles/permissions/list", told.permissions_of_one)
-    add_json_route(blueprint, "GET", "3.0/mlflow/roles/users/list", told.users_of_one)
-    add_json_route(blueprint, "GET", "3.0/mlflow/users/permissions/get", ours.get)
-    add_json_route(blueprint, "POST", "3.0/mlflow/users/permissions/grant", ours.grant)
-    add_json_route(blueprint, "POST", "3.0/mlflow/users/permissions/revoke", ours.revoke)
+    add_json_route(blueprint, "GET", "2.0/mlflow/grants", ours.listed)
+    add_json_route(blueprint, "POST", "2.0/mlflow/grants", ours.give)
+    add_json_route(blueprint, "DELETE", "2.0/mlflow/grants", ours.take_away)
+    add_json_route(blueprint, "GET", "2.0/mlflow/grants/preview", ours.preview)
+    add_mlflow_routes(blueprint, asked, grants, Roles(listing, groups, resources, clock), clock)
     return blueprint
 
 
 @dataclass(frozen=True, slots=True)
 class _GrantsApi:
-    """One user's level on one resource: asked for, given, taken away."""
-
+    asked: Asked
     grants: GrantStore
-    users: UserStore
-    groups: GroupStore
-    resources: Resources
-    judge: Judging
+    listing: GrantListing
     clock: Callable[[], datetime]
 
-    def get(self) -> flask.Response:
-        """The level of a user on a resource. `allowed` means USE, as in MLflow."""
-        me, sent = asker(), query_texts("username", "resource_type", "resource_id")
-        kind, key = _named_resource(sent)
-        if login_name(sent["username"]) == me.username:
-            level = self._level_asked(me, kind, key, may_know)[1]
-        else:
-            on, _ = self._level_asked(me, kind, key, may_share)
-            level = self._level_of(user_called(self.users, sent["username"]), on.resource)
-        return json_answer({"allowed": level >= Level.USE, "permission": level.name})
+    def give(self, sent: GiveGrant) -> OneGrant:
+        """Make a level what the user's or group's own grant on a resource or pattern says."""
+        me, now = asker(), self.clock()
+        if sent.expires_at is not None and sent.expires_at <= now:
+            raise BadRequest("'expires_at' is in the past; choose a day that is not over.")
+        on = self.asked.on(me, sent)
+        to = self.asked.grantee(sent)
+        grant = self.grants.give(on, to, sent.permission, by=given_by(me), now=now, until=sent.expires_at)
+        return OneGrant(grant=self._told([_as_listed(on, to, grant)])[0])
 
-    def grant(self) -> flask.Response:
-        """Make a level what the user's own grant on the resource says, without an end."""
-        me, sent = asker(), body_texts("username", "resource_type", "resource_id", "permission")
-        level, (kind, key) = _level(sent["permission"]), _named_resource(sent)
-        on, to = self._about(me, kind, key, sent["username"])
-        self.grants.give(on, to, level, by=_given_by(me), now=self.clock())
-        return json_answer({})
+    def take_away(self, sent: TakeGrant) -> Nothing:
+        """Take the user's or group's own grant on a resource or pattern away."""
+        me = asker()
+        on = self.asked.on(me, sent)
+        self.grants.take_away(on, self.asked.grantee(sent), by=given_by(me), now=self.clock())
+        return Nothing()
 
-    def revoke(self) -> flask.Response:
-        """Take the user's own grant on the resource away."""
-        me, sent = asker(), body_texts("username", "resource_type", "resource_id")
-        kind, key = _named_resource(sent)
-        on, of = self._about(me, kind, key, sent["username"])
-        self.grants.take_away(on, of, by=_given_by(me), now=self.clock())
-        return json_answer({})
+    def listed(self, sent: ListGrants) -> ManyGrants:
+        """Grants that have not ended: on a resource, of a user, of a group, or one's own.
 
-    def _about(self, me: Identity, kind: Kind, key: str, username: str) -> tuple[Shareable, Grantee]:
-        """SECURITY: the resource first; only who manages it is told whether a username exists."""
-        on, _ = self._level_asked(me, kind, key, may_share)
-        user = user_called(self.users, username)
-        return on, Grantee(user.id, user.username)
-
-    def _level_asked(
-        self, me: Identity, kind: Kind, key: str, rule: Callable[[Giver, Kind], Verdict]
-    ) -> tuple[Shareable, Level]:
-        """The resource and the asker's level on it, if the rule lets them ask.
-
-        Raises:
-            Forbidden: it does not; hidden and missing are one.
-            NotFound: there is no such resource, and an admin asks.
+        On a resource, for who manages it: also the patterns that cover it. Of a user: with those of their groups;
+        of oneself, or of anybody for an admin. Of a group: for its members and admins. An admin who names nothing
+        gets all there are.
         """
-        on = self.resources.find(kind, key)
-        level = Level.NO_PERMISSIONS if on is None else self._level(me.user_id, me.is_admin, me.group_ids, on.resource)
-        demand(rule(Giver(level, me.is_admin), kind))
-        if on is None:
-            raise NotFound(f"There is no such {NOUNS[kind]}.")
-        return on, level
-
-    def _level_of(self, user: User, resource: Resource) -> Level:
-        return self._level(user.id, user.is_admin, {group.id for group in self.groups.of_user(user.id)}, resource)
-
-    def _level(self, user_id: int, is_admin: bool, group_ids: Iterable[int], resource: Resource) -> Level:
-        if is_admin:
-            return Level.MANAGE
-        found = self.judge.level_on(user_id, group_ids, resource, self.clock())
-        return Level.NO_PERMISSIONS if found is None else found[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _RolesApi:
-    """What was granted, told role by role or as one list."""
-
-    roles: Roles
-    users: UserStore
-
-    def current(self) -> flask.Response:
-        """What reaches the asker."""
         me = asker()
-        return self._permissions(user_called(self.users, me.username), me)
+        if sent.resource_type is not None and sent.resource_id is not None:
+            found = self._on_resource(me, sent, sent.resource_type, sent.resource_id)
+        else:
+            found = self._of_holders(me, sent)
+        rows, token = sent.cut(found)
+        return ManyGrants(grants=self._told(rows), next_page_token=token)
 
-    def listed(self) -> flask.Response:
-        """What reaches a user, as one list."""
-        me = asker()
-        return self._permissions(one_user(self.users, me, query_texts("username")["username"]), me)
+    def preview(self, sent: PreviewGrant) -> Preview:
+        """What a grant on a pattern would open at this moment, before it is given."""
+        matching = self.asked.resources.matching(pattern(sent.resource_type, sent.pattern))
+        return Preview(
+            experiments=matching.experiments,
+            registered_models=matching.registered_models,
+            prompts=matching.prompts,
+            people=self.listing.people(self.asked.grantee(sent)),
+            examples=[*matching.examples],
+        )
 
-    def of_user(self) -> flask.Response:
-        """What reaches a user, role by role."""
-        me = asker()
-        user = one_user(self.users, me, query_texts("username")["username"])
-        return json_answer({"roles": [role.told() for role in self.roles.of_user(user, all_of_it=me.is_admin)]})
+    def _on_resource(self, me: Identity, sent: ListGrants, kind: Kind, key: str) -> list[ListedGrant]:
+        on, _ = self.asked.resource(me, kind, key, may_share)
+        one_more = sent.size + 1
+        return self.listing.find(self.clock(), resource=on.resource, name=on.name, offset=sent.offset, size=one_more)
 
-    def every(self) -> flask.Response:
-        """Every role. They are in the one workspace there is; asked for others, none."""
-        wanted = flask.request.args.getlist("workspace")
-        here = not wanted or DEFAULT_WORKSPACE in wanted
-        return json_answer({"roles": [role.told() for role in self.roles.every()] if here else []})
+    def _of_holders(self, me: Identity, sent: ListGrants) -> list[ListedGrant]:
+        holders, shown_to, one_more = self._holders(me, sent), None if me.is_admin else me.user_id, sent.size + 1
+        return self.listing.find(self.clock(), holders=holders, shown_to=shown_to, offset=sent.offset, size=one_more)
 
-    def one(self) -> flask.Response:
-        """One role."""
-        return json_answer({"role": self.roles.one(_role_id()).told()})
+    def _holders(self, me: Identity, sent: ListGrants) -> Holders | None:
+        if sent.group_id is not None:
+            return Holders(group_ids=frozenset({self._group_id(me, sent.group_id)}))
+        if sent.username is not None:
+            user = one_user(self.asked.users, me, sent.username)
+            return Holders(user.id, frozenset(group.id for group in self.asked.groups.of_user(user.id)))
+        return None if me.is_admin else Holders(me.user_id, me.group_ids)
 
-    def permissions_of_one(self) -> flask.Response:
-        """What one role opens."""
-        return json_answer({"role_permissions": self.roles.one(_role_id()).told()["permissions"]})
+    def _group_id(self, me: Identity, group_id: int) -> int:
+        """SECURITY: whether there is such a group is told to its members and admins alone."""
+        if group_id not in me.group_ids:
+            if not me.is_admin:
+                raise Forbidden("You are in no such group. Only MLflow admins see the grants of other groups.")
+            if self.asked.group(group_id) is None:
+                raise NotFound("There is no such group.")
+        return group_id
 
-    def users_of_one(self) -> flask.Response:
-        """WIRE: who is in one role, in MLflow's shape of an assignment; its id is the user's."""
-        role_id = _role_id()
-        members = self.roles.members(role_id)
-        return json_answer({"assignments": [{"id": id_, "user_id": id_, "role_id": role_id} for id_ in members]})
-
-    def _permissions(self, user: User, me: Identity) -> flask.Response:
-        rows = [row for role in self.roles.of_user(user, all_of_it=me.is_admin) for row in role.told_rows()]
-        return json_answer({"is_admin": user.is_admin, "permissions": rows})
-
-
-def _role_id() -> int:
-    text = query_texts("role_id")["role_id"]
-    if not _is_number(text):
-        raise BadRequest(f"A role is named by its id, a whole number; {quoted(text)} is none.")
-    return int(text)
-
-
-def _named_resource(sent: Mapping[str, str]) -> tuple[Kind, str]:
-    """The resource that a request names.
-
-    Raises:
-        BadRequest: the kind carries no grants here, or the id cannot be one.
-    """
-    type_, key = sent["resource_type"], sent["resource_id"]
-    try:
-        kind = Kind(type_)
-    except ValueError:
-        raise BadRequest(
-            f"There are no permissions on {quoted(type_)} here, only on {', '.join(Kind)}. "
-            "What lies in an experiment, such as runs and traces, follows the experiment."
-        ) from None
-    if key == "*":
-        raise BadRequest(f"Name one {NOUNS[kind]}: what '*' stands for cannot be granted here.")
-    if kind is Kind.EXPERIMENT and not _is_number(key):
-        raise BadRequest(f"An experiment is named by its id, a whole number; {quoted(key)} is none.")
-    return kind, key
+    def _told(self, grants: list[ListedGrant]) -> list[ToldGrant]:
+        names = self.asked.resources.names(named_by(grants))
+        return [told_grant(grant, names) for grant in grants]
 
 
-def _is_number(text: str) -> bool:
-    """Plain digits, as `bridge/judge.py` reads an id: Python takes `1_0` and `３` for numbers too."""
-    return text.isascii() and text.isdigit()
+def _as_listed(on: On, to: Grantee, grant: Grant) -> ListedGrant:
+    """What was given, as the list tells it."""
+    kind = on.kind if isinstance(on, Pattern) else on.resource.kind
+    key = str(on) if isinstance(on, Pattern) else _key(on.resource.key, kind)
+    return ListedGrant(
+        id=grant.id,
+        kind=Kind(pattern_kind(kind)),
+        on=key,
+        is_pattern=isinstance(on, Pattern),
+        user_id=None if to.is_group else to.id,
+        group_id=to.id if to.is_group else None,
+        to=to.name,
+        level=grant.level,
+        granted_by=grant.granted_by,
+        granted_at=grant.granted_at,
+        expires_at=grant.expires_at,
+    )
 
 
-def _level(name: str) -> Level:
-    try:
-        return Level.parse(name)
-    except ValueError:
-        levels = ", ".join(level.name for level in Level)
-        raise BadRequest(f"{quoted(name)} is no permission; choose one of {levels}.") from None
-
-
-def _given_by(me: Identity) -> GivenBy:
-    return GivenBy(me.username, me.is_admin, me.user_id, me.group_ids)
+def _key(key: str, kind: Kind) -> str:
+    return key if kind.named else str(int(key))

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.store import Found, Named
-from mlflow_oidc_auth.vocabulary import Kind, Resource
+from mlflow_oidc_auth.vocabulary import Kind, Resource, is_plain_number
 from mlflow_oidc_auth.web.forms import page_number
 
 PAGE_SIZE = 50
@@ -75,7 +75,7 @@ def row_id(number: int | str) -> int:
         NotFound: no database holds such an id.
     """
     if isinstance(number, str):
-        number = int(number) if number.isascii() and number.isdigit() and len(number) < 11 else _HIGHEST_ID + 1
+        number = int(number) if is_plain_number(number) and len(number) < 11 else _HIGHEST_ID + 1
     if number > _HIGHEST_ID:
         raise NotFound("There is nothing with this number.")
     return number
@@ -100,7 +100,9 @@ def shown(resource: Resource, named: Named | Found | None, prefix: str) -> Shown
 
 
 def notice(sentences: Mapping[str, str]) -> str:
-    """The sentence that the address asks for; empty if it asks for none of these."""
+    """The sentence that the address asks for; empty if it asks for none of these, or a form was refused since."""
+    if flask.request.method == "POST":
+        return ""
     return sentences.get(flask.request.args.get("notice", ""), "")
 
 

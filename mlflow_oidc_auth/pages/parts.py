@@ -9,11 +9,15 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from mlflow_oidc_auth.accounts.groups import GroupStore
+from mlflow_oidc_auth.accounts.service_accounts import ServiceAccountStore
 from mlflow_oidc_auth.accounts.users import UserStore
+from mlflow_oidc_auth.audit import AuditLog
 from mlflow_oidc_auth.grants.listing import GrantListing
+from mlflow_oidc_auth.grants.requests import RequestStore
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.web import Judging, Resources
 from mlflow_oidc_auth.login.sessions import SessionStore
+from mlflow_oidc_auth.permissions.explain import Explainer
 from mlflow_oidc_auth.settings import Settings
 from mlflow_oidc_auth.tokens.store import TokenStore
 from mlflow_oidc_auth.web.addresses import origin_of, own_address
@@ -38,12 +42,16 @@ class Parts:
     pages: Pages
     users: UserStore
     groups: GroupStore
+    service_accounts: ServiceAccountStore
     sessions: SessionStore
     tokens: TokenStore
     grants: GrantStore
     listing: GrantListing
     resources: Resources
     judge: Judging
+    requests: RequestStore
+    explainer: Explainer
+    audit: AuditLog
 
     def address(self, host_url: str) -> str:
         """The address of this server as clients are to name it.

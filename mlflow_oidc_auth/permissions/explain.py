@@ -20,7 +20,7 @@ from mlflow_oidc_auth.permissions.resolver import (
     HERE,
     Asking,
     Value,
-    code,
+    code_of,
     covering_grants,
     decode,
     exact_grants,
@@ -135,7 +135,7 @@ def _statement(resource: Resource, name: str, asking: Asking) -> sa.Select[Any]:
     ]
     found, one = sa.union_all(*of_each).subquery("found"), sa.select(sa.literal(1).label("one")).subquery("one")
     return (
-        sa.select(code(kind, key, called, asking).label("code"), found, groups.c.name.label("group_name"))
+        sa.select(code_of(resource, name, asking).label("code"), found, groups.c.name.label("group_name"))
         .select_from(one)
         .join(found, sa.true(), isouter=True)
         .join(groups, groups.c.id == found.c.group_id, isouter=True)

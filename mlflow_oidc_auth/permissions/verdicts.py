@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from mlflow_oidc_auth.errors import BadRequest, Forbidden
 from mlflow_oidc_auth.vocabulary import Reason, Verdict
 
-ASK = "Ask its owner or an MLflow admin to share it with you."
+REQUESTS = "You can also ask for access by name on the page /permissions/requests."
+"""The way out that is open to everybody, and that tells nobody what there is."""
+
+ASK = f"Ask its owner or an MLflow admin to share it with you. {REQUESTS}"
 """What to do about a resource that is hidden or absent."""
+
+
+def ask(managers: Collection[str]) -> str:
+    """Whom to ask about a resource that the asker can see, but not use in this way.
+
+    Args:
+        managers: the names of a few who manage it.
+    """
+    return f"Ask {' or '.join((*managers, 'an MLflow admin'))} to give it to you."
 
 
 def demand(verdict: Verdict) -> None:

@@ -176,6 +176,12 @@ def _contradictions(found: _Found) -> Iterator[str]:
             "OIDC_DISCOVERY_URL is http on another machine, so whoever can reach into the network between could log "
             "in as anybody; use https, or set OIDC_VERIFY_SSL=false to accept that."
         )
+    restricted = found.get("RESTRICT_RESOURCE_CREATION", False)
+    if found.get("RESOURCE_CREATOR_GROUPS") and not restricted and found.unbroken("RESTRICT_RESOURCE_CREATION"):
+        yield (
+            "RESOURCE_CREATOR_GROUPS names who may make resources, but without RESTRICT_RESOURCE_CREATION=true "
+            "everybody may; set that, or remove the groups."
+        )
     lifetime = found.get("SESSION_COOKIE_MAX_AGE_SECONDS", LIFETIME_SECONDS)
     if found.get("SESSION_IDLE_SECONDS", 0) > lifetime and found.unbroken("SESSION_COOKIE_MAX_AGE_SECONDS"):
         yield (

@@ -216,8 +216,31 @@ class Settings(BaseSettings):
         ),
     ] = Level.NO_PERMISSIONS
     restrict_resource_creation: Annotated[
-        bool, Setting(texts.boolean, "Only admins make experiments, models and prompts.", "true")
+        bool,
+        Setting(
+            texts.boolean,
+            "Only admins, and the members of `RESOURCE_CREATOR_GROUPS`, make experiments, models and prompts.",
+            "true",
+        ),
     ] = False
+    resource_creator_groups: Annotated[
+        tuple[str, ...],
+        Setting(
+            texts.group_names,
+            "The groups and teams whose members make experiments, models and prompts all the same, spelled as in "
+            "`OIDC_GROUP_NAME`. It needs `RESTRICT_RESOURCE_CREATION=true`.",
+            "prokube leads,data science",
+        ),
+    ] = ()
+    creator_team_permission: Annotated[
+        Level,
+        Setting(
+            texts.level,
+            "What each team of whoever makes an experiment, model or prompt is given on it at once; groups of the "
+            "login service are given nothing.",
+            "READ",
+        ),
+    ] = Level.NO_PERMISSIONS
 
     trusted_proxies: Annotated[
         tuple[texts.Network, ...],

@@ -33,6 +33,18 @@ def form_fields(*fields: str) -> dict[str, str]:
     return {field: _storable(form.get(field, "")) for field in fields}
 
 
+def form_list(field: str, most: int) -> list[str]:
+    """Every value of a field that a form may hold many times, such as ticks; in the order they were sent.
+
+    Raises:
+        BadRequest: there are more than our form has.
+    """
+    found = list(dict.fromkeys(_storable(value) for value in flask.request.form.getlist(field)))
+    if len(found) > most:
+        raise BadRequest(f"The form holds more than {most} times '{field}'.")
+    return found
+
+
 def query_fields(*fields: str) -> dict[str, str]:
     """These fields of a form that asks for a page; one that was not sent is empty."""
     return {field: _storable(flask.request.args.get(field, ""))[:_LONGEST_ASKED] for field in fields}
@@ -52,5 +64,5 @@ def page_number(parameter: str = "page") -> int:
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL refuses NUL in a text. What no name holds is told at its field like any other that is unknown."""
-    return text.replace("\0", "\ufffd")
+    """PostgreSQL refuses NUL in a text: as another sign that cannot be printed, it is told at its field."""
+    return text.replace("\0", "\x7f")

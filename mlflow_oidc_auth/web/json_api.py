@@ -45,7 +45,12 @@ class Nothing(Told):
 
 @dataclass(frozen=True, slots=True)
 class JsonRoute:
-    """One JSON operation, as its handler's signature declares it. `path` is Flask's rule below `/api/`."""
+    """One JSON operation, as its handler's signature declares it.
+
+    Attributes:
+        path: Flask's rule below `/api/`.
+        answer: `None` for a handler that writes its answer itself, in lines of `media_type`.
+    """
 
     method: str
     path: str
@@ -53,9 +58,10 @@ class JsonRoute:
     body: type[Body] | None
     query: type[Query] | None
     answer: type[Told] | None
+    media_type: str = "application/json"
 
     @classmethod
-    def of(cls, method: str, path: str, handler: Handler) -> JsonRoute:
+    def of(cls, method: str, path: str, handler: Handler, media_type: str = "application/json") -> JsonRoute:
         """The route that serves `handler`."""
         types = [type_ for type_ in get_type_hints(handler).items() if isinstance(type_[1], type)]
         taken = [type_ for name, type_ in types if name != "return"]
@@ -67,12 +73,19 @@ class JsonRoute:
             next((type_ for type_ in taken if issubclass(type_, Body)), None),
             next((type_ for type_ in taken if issubclass(type_, Query)), None),
             answers[0] if answers else None,
+            media_type,
         )
 
 
-def add_json_route(blueprint: flask.Blueprint, method: str, path: str, handler: Handler) -> None:
-    """Serve one operation at `/api/<path>` for programs and at `/ajax-api/<path>` for browsers."""
-    view = _view(JsonRoute.of(method, path, handler), handler)
+def add_json_route(
+    blueprint: flask.Blueprint, method: str, path: str, handler: Handler, *, media_type: str = "application/json"
+) -> None:
+    """Serve one operation at `/api/<path>` for programs and at `/ajax-api/<path>` for browsers.
+
+    Args:
+        media_type: of an answer that is no JSON object.
+    """
+    view = _view(JsonRoute.of(method, path, handler, media_type), handler)
     for root in ("api", "ajax-api"):
         endpoint = f"{root}-{method}-{path}".replace("/", "-").replace(".", "-")
         blueprint.add_url_rule(f"/{root}/{path}", endpoint, view, methods=[method])

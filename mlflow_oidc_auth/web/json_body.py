@@ -8,11 +8,19 @@ no database stores (NUL, half of a character pair) is refused here, so that it c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
 import flask
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -56,7 +64,12 @@ def _plain_digits(value: object) -> object:
     return value
 
 
-Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), AfterValidator(_said)]
+Text = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_TEXT),
+    AfterValidator(_said),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}),
+]
 """Text that is not empty. A validator of a field's own raises ValueError with the end of a sentence that begins
 with the field's name."""
 
@@ -131,26 +144,6 @@ def _sentence(error: ErrorDetails, noun: str, model: type[BaseModel]) -> str:
     return f"'{name}' is not what it must be: {said}."
 
 
-def body_texts(*fields: str) -> dict[str, str]:
-    """The text fields of the running request's JSON object: each of `fields`, and no other.
-
-    Raises:
-        BadRequest: the body is no such object.
-    """
-    body = _object(_raw_body())
-    _refuse_unknown(body, fields)
-    return {field: _text(field, _present(body, field)) for field in fields}
-
-
-def query_texts(*fields: str) -> dict[str, str]:
-    """These parameters of the running request's query, each sent once. Others are ignored.
-
-    Raises:
-        BadRequest: one is missing, sent twice, or no text that can be looked up.
-    """
-    return {field: _text(field, _only(field, flask.request.args.getlist(field))) for field in fields}
-
-
 def _raw_body() -> bytes:
     flask.request.max_content_length = LARGEST_BODY
     try:
@@ -170,36 +163,10 @@ def _object(raw: bytes) -> dict[str, Any]:
     return value
 
 
-def _refuse_unknown(body: dict[str, Any], known: Iterable[str]) -> None:
-    for field in body:
-        if field not in known:
-            raise BadRequest(f"This request does not know the field {quoted(field)}; send {', '.join(known)}.")
-
-
-def _present(body: dict[str, Any], field: str) -> Any:
-    if field not in body:
-        raise BadRequest(f"The field '{field}' is missing.")
-    return body[field]
-
-
 def _only(field: str, values: list[str]) -> str:
-    if not values:
-        raise BadRequest(f"The parameter '{field}' is missing.")
     if len(values) > 1:
         raise BadRequest(f"The parameter '{field}' is there twice; send it once.")
     return values[0]
-
-
-def _text(field: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise BadRequest(f"'{field}' must be text.")
-    if not value.strip():
-        raise BadRequest(f"'{field}' is empty.")
-    if len(value) > LONGEST_TEXT:
-        raise BadRequest(f"'{field}' is longer than {LONGEST_TEXT} characters.")
-    if not storable(value):
-        raise BadRequest(f"'{field}' holds a NUL or half of a character pair; leave it out.")
-    return value
 
 
 def quoted(text: str) -> str:

@@ -13,11 +13,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 from mlflow_oidc_auth.vocabulary import Kind, Level, is_plain_number
 from mlflow_oidc_auth.web.json_body import Number, Query, quoted
 from mlflow_oidc_auth.web.moments import end_of_day
+from mlflow_oidc_auth.web.strict_json import storable
 
 _LEVELS = [level.name for level in Level]
 
 
 def _kind(value: object) -> object:
+    if isinstance(value, Kind):
+        return value
     if not isinstance(value, str):
         raise ValueError("must be text.")
     try:
@@ -30,6 +33,8 @@ def _kind(value: object) -> object:
 
 
 def _level(value: object) -> object:
+    if isinstance(value, Level):
+        return value
     if not isinstance(value, str):
         raise ValueError("must be text.")
     try:
@@ -77,11 +82,28 @@ def _offset(value: object) -> object:
     return int(text or 0)
 
 
-def _page_size(value: int) -> int:
+def page_size(value: int) -> int:
+    """How many rows one page may have.
+
+    Raises:
+        ValueError: too many, or none.
+    """
     if not 1 <= value <= 1000:
         raise ValueError("must be a number from 1 to 1000.")
     return value
 
+
+_LONGEST_SAID = 1024
+
+
+def _said(text: str) -> str:
+    if not storable(text):
+        raise ValueError("holds a NUL or half of a character pair; leave it out.")
+    return text
+
+
+Said = Annotated[str, Field(max_length=_LONGEST_SAID), AfterValidator(_said)]
+"""Text that somebody says about something; it may be empty."""
 
 _Row = TypeVar("_Row")
 
@@ -89,7 +111,7 @@ _Row = TypeVar("_Row")
 class Paged(Query):
     """One page of a list. A handler reads one row more than `size`, and :meth:`cut` tells whether there are more."""
 
-    max_results: Annotated[Number, AfterValidator(_page_size)] = Field(default=100)
+    max_results: Annotated[Number, AfterValidator(page_size)] = Field(default=100)
     page_token: Annotated[int, BeforeValidator(_offset), WithJsonSchema({"type": "string"})] = Field(default=0)
 
     @property

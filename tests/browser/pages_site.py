@@ -1,7 +1,7 @@
 """Our pages as a browser meets them: login, Permissions, and MLflow's own page with our menu; a real database.
 
-The gate, the bridge and MLflow's server are left out: the session cookie says who asks, and what MLflow's own
-page asks of its server is answered with an empty list.
+The bridge and MLflow's server are left out: the session cookie says who asks, the gate decides on what is ours, and
+what MLflow's own page asks of its server is answered with an empty list.
 """
 
 from __future__ import annotations
@@ -24,11 +24,16 @@ from werkzeug.serving import make_server
 from mlflow_oidc_auth import context
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.app import blueprints, join
+from mlflow_oidc_auth.bridge.judge import Judge
 from mlflow_oidc_auth.bridge.resources import experiments, registered_model_tags, registered_models
 from mlflow_oidc_auth.database.tables import experiment_grants, named_grants, sessions
-from mlflow_oidc_auth.errors import Refusal, Unauthenticated
+from mlflow_oidc_auth.errors import Forbidden, Refusal, Unauthenticated
+from mlflow_oidc_auth.gate import Gate
 from mlflow_oidc_auth.login.claims import Profile
+from mlflow_oidc_auth.operations.ours import OURS
+from mlflow_oidc_auth.operations.requirements import Entry, Public
 from mlflow_oidc_auth.operations.table import PROMPT_TAG
+from mlflow_oidc_auth.permissions.creating import CreatePolicy
 from mlflow_oidc_auth.settings import Settings
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level
 from mlflow_oidc_auth.web.page import menu_tag
@@ -46,6 +51,7 @@ CHROMIUM_ARGS = (
     "--no-first-run",
 )
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+_ENTRIES = {(entry.method, entry.path): entry for entry in OURS}
 SCREENSHOTS = Path(__file__).parents[2] / "test-output"
 
 
@@ -57,6 +63,7 @@ class PagesSite:
         self.parts = join(engine, self.settings, prefix, self.now)
         self.users, self.tokens, self.grants = self.parts.users, self.parts.tokens, self.parts.grants
         self.sessions, self.pages = self.parts.sessions, self.parts.pages
+        self._gate = Gate(Judge(engine, Level.NO_PERMISSIONS), CreatePolicy(admins_only=False))
         Base.metadata.create_all(engine, tables=[experiments, registered_models, registered_model_tags])
         self.app = flask.Flask("pages_site")
         self.app.before_request(self._enter)
@@ -135,14 +142,24 @@ class PagesSite:
         found = self.sessions.identify(cookie, self.now())
         if isinstance(found, Identity):
             context.enter(context.Filtered(found))
+            entry = self._entry()
+            verdict = None if entry is None else self._gate.early(found, entry)
+            if verdict is not None and not verdict:
+                raise Forbidden(verdict.sentence)
             return
         context.enter(None)
-        below = flask.request.path.removeprefix(self.prefix)
-        if not below.startswith(("/login", "/callback", "/logout", "/permissions/static/", "/static-files/")):
+        entry = self._entry()
+        files = flask.request.path.startswith(f"{self.prefix}/static-files/")
+        if not files and (entry is None or not isinstance(entry.requirement, Public)):
             raise Unauthenticated("Log in first.")
 
+    def _entry(self) -> Entry | None:
+        """What the request asks for, where it is ours."""
+        rule = "" if flask.request.url_rule is None else flask.request.url_rule.rule
+        return _ENTRIES.get((flask.request.method, rule.removeprefix(self.prefix)))
+
     def _refused(self, refusal: Refusal) -> flask.Response:
-        if "/ajax-api/" in flask.request.path:
+        if "/ajax-api/" in flask.request.path or "/api/" in flask.request.path:
             answer = flask.jsonify(refusal.body())
             answer.status_code = refusal.status
             return answer

@@ -20,7 +20,7 @@ from mlflow_oidc_auth.vocabulary import Identity, Kind, Level
 from tests.browser.pages_site import CHROMIUM, CHROMIUM_ARGS, DESKTOP, PHONE, PagesSite, Visitor
 from tests.databases import Databases
 from tests.provider_faults import CLIENT_SECRET, FaultyProvider
-from tests.settings import settings
+from tests.settings import SESSION, settings
 
 KEY = re.compile(r"mlfpat_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]+")
 Visit = Callable[..., Visitor]
@@ -91,7 +91,7 @@ def visit(chromium: Browser, site: PagesSite, address: str) -> Iterator[Visit]:
 def create_key(page: Page, lifetime: str = "30 days") -> str:
     """Press the buttons on the Permissions page; the key that is shown."""
     page.get_by_label(lifetime).check()
-    page.get_by_role("button", name="Create access key").click()
+    page.get_by_role("button", name=re.compile("(Create|Replace) access key")).click()
     expect(page.get_by_role("heading", name="Your new access key")).to_be_visible()
     return page.get_by_label("Access key").input_value()
 
@@ -171,7 +171,7 @@ def test_the_warning_says_what_a_new_key_replaces(site: PagesSite, alice: User, 
     page = visitor.open("/permissions")
     expect(page.get_by_text("You have a key, made")).to_contain_text("last used 2 hours ago, ends in 9 days")
     expect(page.locator("#replaces")).to_contain_text("replaces yours at once: whatever used it (last 2 hours ago)")
-    button = page.get_by_role("button", name="Create access key")
+    button = page.get_by_role("button", name="Replace access key")
     expect(button).to_have_accessible_description(re.compile("replaces yours at once"))
     expect(page.get_by_role("status")).to_contain_text("Your access key ends in 9 days")
     visitor.picture("permissions-warning")
@@ -254,6 +254,8 @@ def test_a_key_is_made_by_keyboard_alone(site: PagesSite, alice: User, visit: Vi
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Your sessions")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Space")  # the first lifetime
     page.keyboard.press("ArrowDown")
@@ -360,6 +362,8 @@ def test_mlflows_page_has_the_menu(site: PagesSite, alice: User, visit: Visit, a
     visitor.picture("mlflow-menu")
     sidebar.get_by_role("link", name="Settings").focus()
     page.keyboard.press("Tab")
+    expect(sidebar.get_by_role("button", name="Create access key")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(permissions).to_be_focused()
     sidebar.get_by_role("link", name="Experiments").click()  # MLflow draws another page
     expect(page.get_by_role("heading", name="Experiments")).to_be_visible(timeout=30_000)
@@ -427,3 +431,47 @@ def test_an_ended_session_leads_to_the_login_and_back(site: PagesSite, visit: Vi
     expect(page.get_by_role("button", name="Log in with Keycloak")).to_be_visible(timeout=10_000)
     page.get_by_role("button", name="Log in with Keycloak").click()
     page.wait_for_url(lambda url: url.startswith(f"{address}/{place}"[:1000]), timeout=10_000)
+
+
+def test_the_first_key_is_made_from_mlflows_page(site: PagesSite, alice: User, visit: Visit) -> None:
+    visitor = visit(alice)
+    page = visitor.open("/")
+    create = page.get_by_role("complementary").get_by_role("button", name="Create access key")
+    create.click(timeout=30_000)
+    expect(page.get_by_role("heading", name="Your new access key")).to_be_visible()
+    (row,) = site.tokens.active_of(alice.id, site.now())
+    assert (row.expires_at - site.now()).days in (29, 30)
+    page.get_by_role("button", name="Copy key").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("complementary").get_by_role("link", name="Permissions")).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(1000)
+    expect(create).to_have_count(0)  # another would take the place of the first
+    assert visitor.troubles == []
+
+
+def test_mlflows_page_tells_of_a_key_that_ends_soon(site: PagesSite, alice: User, visit: Visit, address: str) -> None:
+    now = site.now()
+    site.tokens.create(alice.id, now + timedelta(days=9, hours=1), by=alice.username, now=now - timedelta(days=20))
+    visitor = visit(alice)
+    sidebar = visitor.open("/").get_by_role("complementary")
+    sidebar.get_by_role("link", name="Access key ends in 9 days").click(timeout=30_000)
+    expect(visitor.page).to_have_url(f"{address}/permissions")
+    expect(visitor.page.get_by_role("status")).to_contain_text("Your access key ends in 9 days")
+    site.tokens.create(alice.id, now + timedelta(days=15), by=alice.username, now=now)
+    visitor.open("/")
+    expect(sidebar.get_by_role("link", name="Permissions")).to_be_visible(timeout=30_000)
+    visitor.page.wait_for_timeout(1000)
+    expect(sidebar.get_by_text("ends in")).to_have_count(0)
+
+
+def test_the_first_key_lives_no_longer_than_is_allowed_and_has_a_name_where_several_are(
+    engine: sa.Engine, provider: FaultyProvider
+) -> None:
+    site = PagesSite(engine, settings(max_token_days=7, max_tokens_per_user=3))
+    alice = site.person("alice")
+    client = site.app.test_client()
+    client.set_cookie(SESSION, site.session(alice), path=site.prefix)
+    assert client.post(f"{site.prefix}/permissions/keys", data={"lifetime": "usual"}).status_code == 200
+    (row,) = site.tokens.active_of(alice.id, site.now())
+    assert ((row.expires_at - site.now()).days <= 7, row.name) == (True, "first key")

@@ -8,92 +8,13 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from urllib.parse import urlsplit
 
-import pytest
 import requests
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Error, expect
 
 from mlflow_oidc_auth.database.tables import sessions
+from tests.browser.visits import SECONDS, Visit, cookie_of, log_in, make_key, shot
 from tests.people import SESSION_COOKIE, TIMEOUT, People
-from tests.server import MlflowServer
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-SHOTS = Path(__file__).parents[2] / "test-output" / "story"
-SECONDS = 1000
-
-Visit = Callable[[], Page]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One Chromium for all tests here."""
-    if not CHROMIUM.exists():
-        pytest.skip("PROMISE UNTESTED: login, key, use and logout in a browser (Chromium is not installed)")
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:
-    """Opens browsers without a cookie; afterwards, none of them may have asked anybody but this machine."""
-    asked: set[str] = set()
-    contexts = []
-
-    def new() -> Page:
-        context = chromium.new_context(viewport={"width": 1280, "height": 850})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(30 * SECONDS)
-        page.on("request", lambda request: asked.add(urlsplit(request.url).hostname or ""))
-        return page
-
-    yield new
-    for context in contexts:
-        context.close()
-    assert asked - {"127.0.0.1", ""} == set(), "somebody else was asked"
-
-
-def shot(page: Page, name: str) -> None:
-    """Keep a picture."""
-    page.screenshot(path=SHOTS / f"{name}.png")
-
-
-def log_in(page: Page, name: str) -> None:
-    """From our login page, through Keycloak's."""
-    page.get_by_role("button", name="Log in with Keycloak").click()
-    page.fill("#username", name)
-    page.fill("#password", f"{name}-pw")
-    page.click("#kc-login")
-
-
-def cookie_of(page: Page) -> str:
-    """The session cookie in this browser."""
-    return next(str(cookie["value"]) for cookie in page.context.cookies() if cookie["name"] == SESSION_COOKIE)
-
-
-def make_key(page: Page, server: MlflowServer) -> str:
-    """On the Permissions page, a key of 30 days; the browser shows it now."""
-    page.locator("input[name=lifetime][value='30']").check()
-    page.get_by_role("button", name="Create access key").click()
-    key = page.get_by_label(re.compile("Access key")).input_value()
-    server.secrets.add(key)
-    assert re.fullmatch(r"mlfpat_\w+_\w+_\w+", key)
-    return key
-
 
 CLIENT = """
 import os, mlflow

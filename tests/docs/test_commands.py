@@ -19,7 +19,6 @@ FILES = [
     ROOT / "docker-compose.yml",
 ]
 COMMAND_LINE = re.compile(r"\bmlflow-oidc-auth((?: [a-z][a-z-]*(?![\w./:]))+)((?: (?:--[a-z-]+|[A-Z]+))*)")
-LATER = {"explain", "export", "import", "audit"}
 
 
 def written() -> list[tuple[str, str, str]]:
@@ -29,7 +28,7 @@ def written() -> list[tuple[str, str, str]]:
         for path in FILES
         if path.is_file()
         for words, options in COMMAND_LINE.findall(path.read_text())
-        if words.split()[0] in {*main.commands, *LATER}
+        if words.split()[0] in main.commands
     ]
 
 

@@ -519,7 +519,7 @@ PATH_PARTS = {
     "tag_key": "a-tag",
     "key": "a-tag",
 }
-_PART = re.compile(r"<(?:\w+:)?(\w+)>|{(\w+)(?::\w+)?}")
+_PART = re.compile(r"<(?:(int):|\w+:)?(\w+)>|{(\w+)(?::\w+)?}")
 
 
 def family(path: str) -> str:
@@ -528,8 +528,8 @@ def family(path: str) -> str:
 
 
 def address(rule: str) -> str:
-    """A router's path with `{names}` for its parts; a part that nothing stands for is `x`."""
-    return _PART.sub(lambda part: PATH_PARTS.get(part[1] or part[2], "x"), rule)
+    """A router's path with `{names}` for its parts; one that nothing stands for is `x`, or 1 for a number."""
+    return _PART.sub(lambda part: PATH_PARTS.get(part[2] or part[3], "1" if part[1] else "x"), rule)
 
 
 def ask_for(entry: Entry) -> Ask | None:

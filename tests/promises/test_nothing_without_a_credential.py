@@ -302,4 +302,6 @@ def test_the_list_of_public_operations_is_the_one_we_mean() -> None:
         "POST /logout",
         "POST /backchannel-logout",
         "GET /permissions/static/<path:filename>",
+        "GET /api/2.0/mlflow/openapi.json",
+        "GET /ajax-api/2.0/mlflow/openapi.json",
     }

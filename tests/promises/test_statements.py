@@ -105,6 +105,16 @@ def test_a_refusal_costs_no_more(statements: StatementLog) -> None:
     assert len(cost) == 2, cost
 
 
+def test_a_refusal_that_says_whom_to_ask_costs_one_more(statements: StatementLog) -> None:
+    alice, bob = statements.people.alice, statements.people.bob
+    id_ = make(bob, "experiment", f"counted-{secrets.token_hex(4)}")
+    statements.people.grant(bob, alice, "READ", "experiment", id_)
+    asked = {"json": {"experiment_id": id_, "key": "a", "value": "b"}}
+    status, cost = statements.of("POST", "2.0/mlflow/experiments/set-experiment-tag", **asked)
+    assert status == 403
+    assert len(cost) == 3, cost
+
+
 def test_a_wrong_key_costs_one_and_a_malformed_one_none(statements: StatementLog) -> None:
     from mlflow_oidc_auth.tokens.format import new_token
 

@@ -15,10 +15,12 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
+from benchmarks.storage_initializer import compare
 from mlflow_oidc_auth.database.tables import tokens, users
 from mlflow_oidc_auth.kserve.failures import Status
 from mlflow_oidc_auth.kserve.staging import MANIFEST
 from mlflow_oidc_auth.tokens.store import TokenStore
+from tests.figures import Figures
 from tests.people import People
 from tests.server import Servers, base_environment
 
@@ -193,6 +195,14 @@ def test_a_service_account_gets_the_one_model_it_may_read_and_no_other(serving: 
     pairs = [part for number in range(OTHERS) for part in (f"mlflow://models/other-{number}/1", "")]
     refused = [serving.fetch(form, robot)[0] for form in pairs[::2]]
     assert refused == [Status.FORBIDDEN] * OTHERS
+
+
+def test_it_keeps_up_with_curl_and_stays_small(serving: Serving, figures: Figures) -> None:
+    """Half a gigabyte here; `benchmarks/storage_initializer.py` has two, where the ratio was 1.0."""
+    ratio, memory = compare(serving.people.server, serving.people.alice, files=100, size=5 * 1024 * 1024)
+    figures.note("storage initializer", f"{ratio:.2f} times curl's time, {memory / 1000:.0f} MB of memory")
+    assert memory < 150_000
+    assert ratio < 2  # on a busy machine, and with the start
 
 
 def test_the_command_starts_soon_and_imports_nothing_of_the_server() -> None:

@@ -75,6 +75,8 @@ class World:
     moves: bool = False
     leads_to: Named | None = field(default_factory=dict)
     asked: list[Named] = field(default_factory=list)
+    managed_by: tuple[str, ...] = ()
+    told: list[tuple[IdKind, str]] = field(default_factory=list)
 
     def levels(self, _identity: Identity, named: Named, now: datetime) -> Levels:
         assert now == NOW
@@ -89,6 +91,11 @@ class World:
     def moves_between_patterns(self, _kind: Kind, _key: str, _name: str, _now: datetime) -> bool:
         return self.moves
 
+    def managers(self, kind: IdKind, id_: str, now: datetime) -> tuple[str, ...]:
+        assert now == NOW
+        self.told.append((kind, id_))
+        return self.managed_by
+
     def source_named(self, _source: Source) -> Named | None:
         return self.leads_to
 
@@ -97,6 +104,9 @@ class World:
 
     def may_create(self, _identity: Identity, _kind: Kind) -> bool:
         return self.may_create_
+
+    def who_may_create(self) -> str:
+        return "MLflow admins and the members of leads may."
 
 
 @dataclass

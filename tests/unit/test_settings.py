@@ -97,6 +97,7 @@ READ: list[tuple[str, str, Any]] = [
     ("AUTOMATIC_LOGIN_REDIRECT", "ON", True),
     ("DEFAULT_MLFLOW_PERMISSION", "READ", Level.READ),
     ("RESTRICT_RESOURCE_CREATION", "1", True),
+    ("CREATOR_TEAM_PERMISSION", "READ", Level.READ),
     ("EXTEND_MLFLOW_MENU", "false", False),
     (
         "TRUSTED_PROXIES",
@@ -114,6 +115,11 @@ READ: list[tuple[str, str, Any]] = [
 @pytest.mark.parametrize(("name", "text", "value"), READ, ids=[f"{name} {text}" for name, text, _ in READ])
 def test_a_text_becomes_its_value(name: str, text: str, value: Any) -> None:
     assert getattr(read_settings(having(**{name: text})), name.lower()) == value
+
+
+def test_groups_that_may_create_go_with_the_restriction() -> None:
+    read = read_settings(having(RESTRICT_RESOURCE_CREATION="true", RESOURCE_CREATOR_GROUPS="prokube leads, teams"))
+    assert read.resource_creator_groups == ("prokube leads", "teams")
 
 
 REFUSED = [
@@ -157,6 +163,8 @@ REFUSED = [
     ("MAX_LOGIN_AGE_DAYS", "1.5", "whole number"),
     ("DEFAULT_MLFLOW_PERMISSION", "OWNER", "NO_PERMISSIONS, READ, USE, EDIT, MANAGE"),
     ("DEFAULT_MLFLOW_PERMISSION", "10", "NO_PERMISSIONS, READ, USE, EDIT, MANAGE"),
+    ("RESOURCE_CREATOR_GROUPS", "prokube leads", "RESTRICT_RESOURCE_CREATION=true"),
+    ("CREATOR_TEAM_PERMISSION", "owner", "NO_PERMISSIONS, READ, USE, EDIT, MANAGE"),
     ("TRUSTED_PROXIES", "*", "place 1"),
     ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8", "place 2"),
     ("TRUSTED_PROXIES", "0.0.0.0/0", "anybody"),

@@ -12,7 +12,7 @@
   }
 
   // Whoever fills in a date means the date.
-  const date = document.querySelector('input[name="expires_at"]');
+  const date = document.querySelector('#new-key input[name="expires_at"]');
   if (date) {
     const choice = document.querySelector('input[name="lifetime"][value="date"]');
     date.addEventListener("input", () => {

@@ -57,6 +57,8 @@ ROLE = "3.0/mlflow/roles/get"
 ROLE_PERMISSIONS = "3.0/mlflow/roles/permissions/list"
 ROLE_USERS = "3.0/mlflow/roles/users/list"
 REVOKE = "3.0/mlflow/users/permissions/revoke"
+GRANTS = "2.0/mlflow/grants"
+PREVIEW = "2.0/mlflow/grants/preview"
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,15 @@ class Person:
 
     def ask(self, method: str, path: str, fields: dict[str, Any]) -> TestResponse:
         """One operation, with its fields where the method has them."""
-        return self.get(path, **fields) if method == "GET" else self.post(path, fields)
+        if method == "GET":
+            return self.get(path, **fields)
+        address, auth = f"{PREFIX}/api/{path}", (email(self._name), "key")
+        return self._client.open(address, method=method, json=fields, auth=auth)
+
+    def send(self, method: str, path: str, raw: bytes) -> TestResponse:
+        """Raw bytes that claim to be JSON."""
+        address, auth = f"{PREFIX}/api/{path}", (email(self._name), "key")
+        return self._client.open(address, method=method, data=raw, content_type="application/json", auth=auth)
 
     def level_of(self, name: str, on: Made) -> str:
         """What the API says somebody may do; "refused" where it does not say."""

@@ -105,15 +105,6 @@ WITHOUT_COUNTERPART = {
     "create_user": ("x@example.test", "pw"),
     "update_user_password": ("x@example.test", "pw"),
     "update_user_admin": ("x@example.test", True),
-    "delete_user": ("x@example.test",),
-    "create_role": ("default", "x"),
-    "update_role": (1, "x"),
-    "delete_role": (1,),
-    "add_role_permission": (1, "experiment", "7", "READ"),
-    "remove_role_permission": (1,),
-    "update_role_permission": (1, "READ"),
-    "assign_role": ("x@example.test", 1),
-    "unassign_role": ("x@example.test", 1),
 }
 
 
@@ -175,8 +166,9 @@ def test_mlflows_own_client_works_unchanged_and_ours_has_its_methods(
     assert alice == {"id": site.people["alice"].id, "username": email("alice"), "is_admin": False}
     assert [role["name"] for role in roles] == [f"__user_{alice['id']}__", "/prokube users"]
     assert len(roles[0]["permissions"]) == 3
-    assert mlflows_client["methods"] == {
+    ours = {
         name: list(inspect.signature(method).parameters)
         for name, method in inspect.getmembers(OidcAuthClient, inspect.isfunction)
-        if not name.startswith("_") and name not in ("current_user", "list_users", "list_permissions")
     }
+    methods: dict[str, list[str]] = mlflows_client["methods"]  # type: ignore[assignment]
+    assert methods == {name: ours[name] for name in methods}

@@ -19,7 +19,7 @@ from werkzeug.test import run_wsgi_app
 
 from mlflow_oidc_auth.bridge.routing import PREFLIGHT, LiveRoutes, Routed
 from mlflow_oidc_auth.errors import StartRefused
-from mlflow_oidc_auth.operations.requirements import Admin, Entry, Public, SignedIn
+from mlflow_oidc_auth.operations.requirements import Admin, Deny, Entry, Public, SignedIn
 from mlflow_oidc_auth.operations.table import TABLE
 from tests.unit.bridge.test_routes import Apps, ToFlask, nothing
 
@@ -268,6 +268,14 @@ def test_rules_have_their_entries_below_any_prefix(prefix: str) -> None:
     assert (native.entry, native.rule) == (LISTED[1], f"{prefix}/native/{{name:path}}")
     assert (flask.entry, flask.rule) == (LISTED[0], f"{prefix}/flask/<path:rest>")
     assert routes.find(scope("/elsewhere/flask/c")) is None
+
+
+@pytest.mark.parametrize("prefix", ["", "/mlflow"])
+def test_what_is_denied_is_not_taken_for_a_name(prefix: str) -> None:
+    denied = Entry("GET", "/flask/passwords", Deny("There are none here."))
+    routes = live(Apps(prefix), [*LISTED, denied])
+    assert must(routes.find(scope(f"{prefix}/flask/passwords"))).entry == denied
+    assert must(routes.find(scope(f"{prefix}/flask/passwords/of"))).entry == LISTED[0]
 
 
 def test_a_rule_without_an_entry_is_found_without_one() -> None:

@@ -7,32 +7,7 @@ import sqlalchemy as sa
 
 from mlflow_oidc_auth.database.tables import pattern_grants
 from mlflow_oidc_auth.vocabulary import Level
-from tests.unit.cli.conftest import NOW, Shell
-
-ALICE, BOB = "alice@example.test", "bob@example.test"
-
-
-@pytest.fixture
-def home(shell: Shell) -> Shell:
-    """alice and bob; experiment 7, the model `taxi` and the prompt `greeting`."""
-    shell.login("alice", "/prokube users")
-    shell.login("bob", "/prokube users", "/prokube users/team a")
-    with shell.engine.begin() as connection:
-        connection.execute(
-            sa.text("INSERT INTO experiments (experiment_id, name, workspace) VALUES (7, 'demand', 'default')")
-        )
-        for name in ("taxi", "greeting"):
-            connection.execute(
-                sa.text("INSERT INTO registered_models (name, workspace) VALUES (:name, 'default')"), {"name": name}
-            )
-        connection.execute(
-            sa.text(
-                "INSERT INTO registered_model_tags (workspace, name, key, value) "
-                "VALUES ('default', 'greeting', 'mlflow.prompt.is_prompt', 'true')"
-            )
-        )
-    return shell
-
+from tests.unit.cli.conftest import ALICE, BOB, NOW, Shell
 
 RESOURCES = {
     "experiment": ("--experiment", "7", "experiment", "demand"),
@@ -121,6 +96,53 @@ def test_a_name_cannot_steer_the_terminal(home: Shell) -> None:
     assert home.json("grants", "list")[0]["name"] == "a\x1b[2Jb\nc"
 
 
+def test_a_pattern_is_given_previewed_listed_and_taken_away(home: Shell) -> None:
+    words = ("--pattern", "dem*", "--kind", "experiment")
+    told = home.field("grants", "preview", "--group", "prokube users", *words)
+    assert told == {"experiments": 1, "registered_models": 0, "prompts": 0, "people": 2, "examples": "demand"}
+    said = home.says("grants", "give", "--group", "prokube users", *words, "--level", "READ", "--until", "2030-01-31")
+    assert said == ("The group /prokube users has READ on experiments dem* until the end of 2030-01-31 (UTC).\n")
+    (row,) = home.json("grants", "list", "--experiment", "7")
+    assert (row["kind"], row["on"], row["level"]) == ("experiment pattern", "dem*", "READ")
+    home.says("grants", "take-away", "--group", "prokube users", *words)
+    assert home.json("grants", "list") == []
+
+
+def test_a_pattern_of_models_covers_prompts(home: Shell) -> None:
+    told = home.field("grants", "preview", "--user", BOB, "--pattern", "*", "--kind", "prompt")
+    assert told == {
+        "experiments": 0, "registered_models": 1, "prompts": 1, "people": 1, "examples": "greeting, taxi",
+    }  # fmt: skip
+
+
+def test_what_the_shell_may_a_user_may_not(home: Shell) -> None:
+    give = ("grants", "give", "--user", BOB, "--experiment", "7", "--level", "READ")
+    assert "You need MANAGE on this experiment" in home.refuses(*give, "--as", ALICE)
+    assert home.json("grants", "list") == []
+    home.says("grants", "give", "--user", ALICE, "--experiment", "7", "--level", "MANAGE")
+    home.says(*give, "--as", ALICE)
+    given = [(by, credential) for by, credential, _ in home.audited("grant.give")]
+    assert given == [("shell", "shell"), (ALICE, "shell")]
+    last = ("grants", "take-away", "--user", ALICE, "--experiment", "7", "--as", ALICE)
+    assert "without anybody who manages it" in home.refuses(*last)
+    assert "Only MLflow admins" in home.refuses(
+        *give[:4], "--pattern", "*", "--kind", "model", *give[6:], "--as", ALICE
+    )
+
+
+def test_the_default_counts_for_who_gives(home: Shell) -> None:
+    give = ("grants", "give", "--user", BOB, "--experiment", "7", "--level", "READ", "--as", ALICE)
+    home.refuses(*give)
+    assert home.run(*give, DEFAULT_MLFLOW_PERMISSION="MANAGE").exit_code == 0
+
+
+def test_who_is_disabled_may_nothing(home: Shell) -> None:
+    home.says("grants", "give", "--user", ALICE, "--experiment", "7", "--level", "MANAGE")
+    home.says("users", "disable", ALICE)
+    give = ("grants", "give", "--user", BOB, "--experiment", "7", "--level", "READ", "--as", ALICE)
+    assert "is disabled and may do nothing" in home.refuses(*give)
+
+
 ABSENT = {
     "experiment": ("--experiment", "8", "There is no experiment 8"),
     "no number": ("--experiment", "demand", "There is no experiment demand"),
@@ -151,6 +173,22 @@ MISUSED = {
     "no date": ("give", "--user", ALICE, "--model", "taxi", "--level", "READ", "--until", "soon"),
     "take away from nobody": ("take-away", "--model", "taxi"),
     "take away nothing": ("take-away", "--user", ALICE),
+    "a pattern without its kind": ("give", "--user", ALICE, "--pattern", "a*", "--level", "READ"),
+    "a pattern without a star": ("give", "--user", ALICE, "--pattern", "a", "--kind", "model", "--level", "READ"),
+    "a pattern and a resource": (
+        "give",
+        "--user",
+        ALICE,
+        "--pattern",
+        "a*",
+        "--kind",
+        "model",
+        "--model",
+        "taxi",
+        "--level",
+        "READ",
+    ),
+    "preview nothing": ("preview", "--user", ALICE),
     "list two resources": ("list", "--model", "taxi", "--prompt", "greeting"),
 }
 

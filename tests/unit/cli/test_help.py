@@ -14,7 +14,10 @@ from click.testing import CliRunner
 from mlflow_oidc_auth.cli import main
 from mlflow_oidc_auth.settings import settings_page
 
-PROMISED = ["demo", "check", "db", "users", "groups", "grants", "tokens", "settings", "operations"]
+PROMISED = [
+    "apply", "audit", "check", "db", "demo", "explain", "export", "grants", "groups", "import", "openapi", "operations",
+    "requests", "service-accounts", "settings", "tokens", "unmanaged", "users",
+]  # fmt: skip
 
 
 def every_command(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

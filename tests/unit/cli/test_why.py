@@ -14,10 +14,10 @@ def test_why_is_told_with_what_decides(home: Shell) -> None:
     assert said.startswith(f"{BOB} has READ on experiment 7 'demand'.\n")
     (decides,) = [line for line in said.splitlines() if line.startswith(">")]
     told = json.loads(home.says("explain", "--user", BOB, "--experiment", "7", "--json"))
-    assert (told["username"], told["permission"], told["decided_by"]) == (BOB, "READ", "USER")
+    assert (told["username"], told["permission"], told["decided_by"]) == (BOB, "READ", "user")
     (step,) = [step for step in told["steps"] if step["decides"]]
     assert step["sentence"] in decides
-    (group,) = [step for step in told["steps"] if step["rung"] == "GROUP"]
+    (group,) = [step for step in told["steps"] if step["rung"] == "group"]
     assert [(grant["group"], grant["permission"]) for grant in group["grants"]] == [("/prokube users", "EDIT")]
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
+from mlflow_oidc_auth.bridge.lookups import ResourceLookup
 from mlflow_oidc_auth.database.tables import experiment_grants, named_grants, pattern_grants
 from mlflow_oidc_auth.operations.targets import IdKind
 from mlflow_oidc_auth.permissions import resolver
@@ -28,6 +29,9 @@ from tests.stores import NOW, Stores
 from tests.unit.permissions.oracle import Asker, Grants, Said, To, level_of
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "200"))
+
+MOMENTS = (None, None, NOW, NOW - timedelta(seconds=1), NOW + timedelta(seconds=1))
+"""When grants end; most never do."""
 
 NAMES = (
     "teama-x",
@@ -168,8 +172,7 @@ def world(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Worl
 
 def worlds(world: World) -> st.SearchStrategy[tuple[Grants, frozenset[int], str]]:
     to = st.sampled_from(world.grantees())
-    moments = (None, None, NOW, NOW - timedelta(seconds=1), NOW + timedelta(seconds=1))
-    said = st.builds(Said, st.sampled_from(Level), st.sampled_from(moments))
+    said = st.builds(Said, st.sampled_from(Level), st.sampled_from(MOMENTS))
     grants = st.builds(
         Grants,
         st.dictionaries(st.tuples(to, st.sampled_from(sorted(world.experiments))), said, max_size=12),
@@ -194,15 +197,16 @@ def test_lists_look_ups_checks_and_reasons_agree_with_the_rules(world: World, mo
     def check(drawn: tuple[Grants, frozenset[int], str]) -> None:
         grants, group_ids, some_name = drawn
         identity = world.become(grants, group_ids)
-        expected = _expected(world, grants, group_ids)
-        _check_lists(world, identity, expected)
+        expected = by_the_rules(world, grants, group_ids)
+        check_lists(world, identity, expected)
         _check_look_ups(world, identity, expected, some_name)
-        _check_the_gate(world, identity, expected)
+        check_the_gate(world, identity, expected)
         _check_why(world, identity, expected, some_name, grants.default)
         _check_sights(world, identity, expected)
+        _check_what_may_be_shared(world, identity, expected, grants.default)
         with monkeypatch.context() as patched:
             patched.setattr(resolver, "FEW_GRANTS", -1)  # everybody has too many to name
-            _check_lists(world, identity, expected)
+            check_lists(world, identity, expected)
 
     check()
 
@@ -210,7 +214,7 @@ def test_lists_look_ups_checks_and_reasons_agree_with_the_rules(world: World, mo
 Expected = dict[int | str, tuple[Level, Rung]]
 
 
-def _expected(world: World, grants: Grants, group_ids: frozenset[int]) -> Expected:
+def by_the_rules(world: World, grants: Grants, group_ids: frozenset[int]) -> Expected:
     asker = Asker(world.asker.user_id, group_ids)
     of_experiments = {
         number: level_of(asker, Kind.EXPERIMENT, number, name, grants, NOW)
@@ -224,7 +228,7 @@ def _readable(expected: Expected) -> set[int | str]:
     return {of for of, (level, _) in expected.items() if level >= Level.READ}
 
 
-def _check_lists(world: World, identity: Identity, expected: Expected) -> None:
+def check_lists(world: World, identity: Identity, expected: Expected) -> None:
     readable = _readable(expected)
     numbers = {of for of in readable if isinstance(of, int)}
     for ask, answer in (
@@ -248,7 +252,7 @@ def _check_look_ups(world: World, identity: Identity, expected: Expected, name: 
         assert judge.level_on(identity.user_id, identity.group_ids, resource, NOW) == expected[of]
 
 
-def _check_the_gate(world: World, identity: Identity, expected: Expected) -> None:
+def check_the_gate(world: World, identity: Identity, expected: Expected) -> None:
     named = {
         IdKind.EXPERIMENT: frozenset(str(number) for number in world.experiments),
         IdKind.RUN: frozenset(world.runs),
@@ -269,6 +273,15 @@ def _check_why(world: World, identity: Identity, expected: Expected, name: str, 
         called = world.experiments[of] if isinstance(of, int) else of
         told = explainer.explain(asked, identity.group_ids, resource, called, NOW)
         assert (told.level, told.rung) == expected[of]
+
+
+def _check_what_may_be_shared(world: World, identity: Identity, expected: Expected, default: Level) -> None:
+    """What the Sharing page lists."""
+    lookup, size = ResourceLookup(world.stores.engine), len(expected)
+    found, total = lookup.managed_by(identity, default, "", 0, size, NOW)
+    listed = {one.resource.key if one.kind.named else one.resource.experiment_id for one in found}
+    assert listed == {of for of, (level, _) in expected.items() if level >= Level.MANAGE}
+    assert total == len(found)
 
 
 @dataclass(frozen=True)

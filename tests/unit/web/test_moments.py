@@ -60,5 +60,5 @@ def test_a_date_that_somebody_chose_is_the_last_second_of_that_day() -> None:
     ],
 )
 def test_what_is_no_date_is_refused_with_the_way_to_write_one(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a date; write it as in 2027-01-31."):
+    with pytest.raises(ValueError, match=r"is not a date; write it as in 2027-01-31\."):
         end_of_day(text)

@@ -14,8 +14,9 @@ from werkzeug.test import TestResponse
 
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.database.tables import groups, memberships, named_grants
-from mlflow_oidc_auth.pages.permissions import PAGE_SIZE
+from mlflow_oidc_auth.pages.lists import PAGE_SIZE
 from mlflow_oidc_auth.vocabulary import Kind, Level
+from mlflow_oidc_auth.web.moments import minute
 from tests.browser.pages_site import PagesSite
 from tests.settings import SESSION, settings
 
@@ -171,13 +172,67 @@ def test_a_new_key_replaces_the_old_one_and_the_page_says_so_before(
     assert len(site.tokens.active_of(alice.id, site.now())) == 1
 
 
-def test_where_more_keys_are_allowed_each_is_listed_and_none_is_said_to_be_replaced(engine: sa.Engine) -> None:
+def test_where_several_keys_are_allowed_each_is_listed_by_its_name(engine: sa.Engine) -> None:
     site = PagesSite(engine, settings(max_tokens_per_user=2))
     client = browser_of(site, site.person("alice"))
-    create(client, lifetime="7")
-    page = client.get("/mlflow/permissions").text
-    assert page.count("Revoke access key") == 1
-    assert "replaces" not in page
+    assert "You have 0 of 2 keys." in text_of(client.get("/mlflow/permissions"))
+    assert "Your new access key: laptop" in text_of(create(client, lifetime="7", name=" laptop "))
+    create(client, lifetime="30", name="nightly training")
+    page = client.get("/mlflow/permissions")
+    assert page.text.count('<button type="submit" class="danger">Revoke access key') == 2
+    assert [re.sub(r" \w{12} .*", "", row) for row in rows(page)] == ["nightly training", "laptop"]
+    assert "You have 2 of 2 keys: revoke one, or give the name of the one that is to be replaced." in text_of(page)
+    assert "A new key with the name of one you have replaces that one at once" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("", "Give the access key a name"), ("x" * 65, "longer than 64 characters"), ("third", "may have 2")],
+    ids=["none", "too long", "one too many"],
+)
+def test_what_is_wrong_with_a_name_is_told_at_its_field_and_ends_no_key(
+    engine: sa.Engine, name: str, says: str
+) -> None:
+    site = PagesSite(engine, settings(max_tokens_per_user=2))
+    alice = site.person("alice")
+    client = browser_of(site, alice)
+    for standing in ("first", "second"):
+        create(client, lifetime="7", name=standing)
+    answer = create(client, lifetime="30", name=name)
+    assert answer.status_code == 400
+    told = re.search(r'class="wrong" id="name-wrong" role="alert">([^<]+)<', answer.text)
+    assert told is not None
+    assert says in told[1]
+    assert f'name="name" value="{name}"' in answer.text
+    assert 'value="30" required checked' in answer.text
+    assert sorted(row.name for row in site.tokens.active_of(alice.id, site.now())) == ["first", "second"]
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_where_a_replaced_key_lives_on_the_page_says_until_when(engine: sa.Engine, limit: int) -> None:
+    site = PagesSite(engine, settings(max_tokens_per_user=limit, replaced_token_hours=24))
+    alice = site.person("alice")
+    client = browser_of(site, alice)
+    create(client, lifetime="30", name="ci")
+    (old,) = site.tokens.active_of(alice.id, site.now())
+    before = text_of(client.get("/mlflow/permissions"))
+    assert "it works on for 24 hours, until" in before
+    assert "at once" not in before.split("ends after")[1]
+    create(client, lifetime="30", name="ci")
+    after = text_of(client.get("/mlflow/permissions"))
+    assert re.search(r"(replaced, |The key you replaced, never used, )ends in (23 hours|1 day)", after)
+    assert "Your access key ends" not in after  # no warning of what was meant to end
+    client.post("/mlflow/permissions/keys/revoke", data={"key": old.public_id})
+    assert len(site.tokens.active_of(alice.id, site.now())) == 1
+
+
+def test_a_key_that_ends_before_the_overlap_is_said_to_end_then(engine: sa.Engine) -> None:
+    site = PagesSite(engine, settings(replaced_token_hours=168))
+    alice = site.person("alice")
+    ends = site.now() + timedelta(days=2)
+    site.tokens.create(alice.id, ends, by=alice.username, now=site.now())
+    page = text_of(browser_of(site, alice).get("/mlflow/permissions"))
+    assert f"it works on for 168 hours, until {minute(ends)} at the latest" in page
 
 
 @pytest.mark.parametrize(("days", "warned"), [(13, True), (15, False)], ids=["13 days", "15 days"])
@@ -256,7 +311,7 @@ def test_the_list_tells_names_kinds_levels_and_through_whom(site: PagesSite, ali
     site.makes(Kind.REGISTERED_MODEL, "shared model")
     answer = client.get("/mlflow/permissions")
     assert rows(answer) == [
-        "&lt;b&gt;seven Experiment MANAGE You",
+        "&lt;b&gt;seven Experiment MANAGE You Share &lt;b&gt;seven",
         "greeting Prompt EDIT You",
         "binned deleted Experiment READ You",
         "10 deleted Experiment READ You",

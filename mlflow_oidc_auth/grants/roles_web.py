@@ -1,0 +1,262 @@
+"""Roles changed as MLflow's own auth API and its admin page change them, for admins. A role is a team.
+
+Groups of the login service are roles too: something can be granted to them, but what they are called and who is in
+them is chosen there. A permission of a role is a grant to the group, on one resource or on a pattern (`*`,
+`teama-*`); it is called by a number that holds its level too: MLflow's page changes a level by adding the new one
+and then removing the old one, which by then means nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import flask
+from pydantic import AfterValidator, BeforeValidator
+
+from mlflow_oidc_auth.accounts.groups import GroupSource
+from mlflow_oidc_auth.accounts.web import user_called
+from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
+from mlflow_oidc_auth.errors import BadRequest, NotFound
+from mlflow_oidc_auth.grants.asked import Asked, given_by, pattern, refuse_no_id
+from mlflow_oidc_auth.grants.listing import GrantListing, ListedGrant
+from mlflow_oidc_auth.grants.mlflow_web import Assignment, OneRole
+from mlflow_oidc_auth.grants.roles import Roles, ToldRolePermission, grant_of_permission, told_role_permission
+from mlflow_oidc_auth.grants.rules import NOUNS
+from mlflow_oidc_auth.grants.store import Grantee, GrantStore, On, Pattern, Shareable
+from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
+from mlflow_oidc_auth.web.json_api import Nothing, Told, add_json_route, asker
+from mlflow_oidc_auth.web.json_body import Body, Number, Text
+from mlflow_oidc_auth.web.json_fields import Permission, ResourceType, Said
+
+_NO_SUCH_PERMISSION = "There is no such permission of a role. It may have been removed or changed."
+
+
+def _here(workspace: str) -> str:
+    if workspace != DEFAULT_WORKSPACE:
+        raise ValueError(f"must be '{DEFAULT_WORKSPACE}', the one workspace there is.")
+    return workspace
+
+
+RolePermission = Annotated[Permission, BeforeValidator(lambda sent: "NO_PERMISSIONS" if sent == "DENY" else sent)]
+"""A level; MLflow's pages call NO_PERMISSIONS `DENY`."""
+
+
+class CreateRole(Body):
+    """A team's name, and what it is for."""
+
+    name: Text
+    workspace: Annotated[Text, AfterValidator(_here)]
+    description: Said | None = None
+
+
+class UpdateRole(Body):
+    """Which team, and what becomes of its name and description; what is not sent stays."""
+
+    role_id: Number
+    name: Text | None = None
+    description: Said | None = None
+
+
+class WhichRole(Body):
+    """Which group or team."""
+
+    role_id: Number
+
+
+class AssignRole(Body):
+    """Who, and which team."""
+
+    username: Text
+    role_id: Number
+
+
+class AddPermission(Body):
+    """To which group or team, on what, how much."""
+
+    role_id: Number
+    resource_type: ResourceType
+    resource_pattern: Text
+    permission: RolePermission
+
+
+class WhichPermission(Body):
+    """Which permission of which role."""
+
+    role_permission_id: Number
+
+
+class UpdatePermission(Body):
+    """Which permission, and its new level."""
+
+    role_permission_id: Number
+    permission: RolePermission
+
+
+class OnePermission(Told):
+    """WIRE: one permission of a role."""
+
+    role_permission: ToldRolePermission
+
+
+class OneAssignment(Told):
+    """WIRE: that somebody is in a role."""
+
+    assignment: Assignment
+
+
+def roles_api(
+    asked: Asked, grants: GrantStore, listing: GrantListing, roles: Roles, clock: Callable[[], datetime]
+) -> flask.Blueprint:
+    """The blueprint; register it under the static prefix."""
+    ours, granted = _RolesApi(asked, roles, clock), _PermissionsApi(asked, grants, listing, clock)
+    blueprint = flask.Blueprint("oidc_auth_roles", __name__)
+    add_json_route(blueprint, "POST", "3.0/mlflow/roles/create", ours.create)
+    add_json_route(blueprint, "PATCH", "3.0/mlflow/roles/update", ours.update)
+    add_json_route(blueprint, "DELETE", "3.0/mlflow/roles/delete", ours.delete)
+    add_json_route(blueprint, "POST", "3.0/mlflow/roles/assign", ours.assign)
+    add_json_route(blueprint, "DELETE", "3.0/mlflow/roles/unassign", ours.unassign)
+    add_json_route(blueprint, "POST", "3.0/mlflow/roles/permissions/add", granted.add)
+    add_json_route(blueprint, "PATCH", "3.0/mlflow/roles/permissions/update", granted.update)
+    add_json_route(blueprint, "DELETE", "3.0/mlflow/roles/permissions/remove", granted.remove)
+    return blueprint
+
+
+@dataclass(frozen=True, slots=True)
+class _RolesApi:
+    """Teams, and who is in them."""
+
+    asked: Asked
+    roles: Roles
+    clock: Callable[[], datetime]
+
+    def create(self, sent: CreateRole) -> OneRole:
+        """Make a team."""
+        groups, me = self.asked.groups, asker()
+        made = groups.make(
+            sent.name, GroupSource.TEAM, by=me.username, now=self.clock(), description=sent.description or ""
+        )
+        return OneRole(role=self.roles.one(made.id).told())
+
+    def update(self, sent: UpdateRole) -> OneRole:
+        """Call a team something else, or say something else about it."""
+        present = self.roles.row(sent.role_id)
+        self.asked.groups.change(
+            present.id,
+            name=present.name if sent.name is None else sent.name,
+            description=present.description if sent.description is None else sent.description,
+            by=asker().username,
+            now=self.clock(),
+        )
+        return OneRole(role=self.roles.one(present.id).told())
+
+    def delete(self, sent: WhichRole) -> Nothing:
+        """Remove a team, with what was granted to it."""
+        self.asked.groups.delete(self.roles.row(sent.role_id).id, by=asker().username, now=self.clock())
+        return Nothing()
+
+    def assign(self, sent: AssignRole) -> OneAssignment:
+        """Let somebody be in a team."""
+        user, role = user_called(self.asked.users, sent.username), self.roles.row(sent.role_id)
+        self.asked.groups.add_member(role.id, user.id, by=asker().username, now=self.clock())
+        return OneAssignment(assignment=Assignment(id=user.id, user_id=user.id, role_id=role.id))
+
+    def unassign(self, sent: AssignRole) -> Nothing:
+        """Take somebody out of a team."""
+        user, role = user_called(self.asked.users, sent.username), self.roles.row(sent.role_id)
+        self.asked.groups.remove_member(role.id, user.id, by=asker().username, now=self.clock())
+        return Nothing()
+
+
+@dataclass(frozen=True, slots=True)
+class _PermissionsApi:
+    """What was granted to a group or team."""
+
+    asked: Asked
+    grants: GrantStore
+    listing: GrantListing
+    clock: Callable[[], datetime]
+
+    def add(self, sent: AddPermission) -> OnePermission:
+        """Make a level what the group's or team's own grant on a resource or pattern says."""
+        group = self.asked.group(sent.role_id)
+        if group is None:
+            raise NotFound("There is no such role.")
+        on = self._on(sent.resource_type, sent.resource_pattern)
+        return self._give(on, Grantee(group.id, group.name, is_group=True), sent.permission)
+
+    def update(self, sent: UpdatePermission) -> OnePermission:
+        """Give a permission another level; it is called by another number then."""
+        grant = self._grant(sent.role_permission_id)
+        if grant is None or grant.group_id is None:
+            raise NotFound(_NO_SUCH_PERMISSION)
+        return self._give(self._on(grant.kind, grant.on), _grantee(grant, grant.group_id), sent.permission)
+
+    def remove(self, sent: WhichPermission) -> Nothing:
+        """Take a permission away. One that has another level by now is another one, and stays."""
+        grant_id, level = grant_of_permission(sent.role_permission_id)
+        grant = self.listing.one(grant_id, self.clock())
+        if grant is None or grant.group_id is None:
+            raise NotFound(_NO_SUCH_PERMISSION)
+        if grant.level is level:
+            on, of = self._on(grant.kind, grant.on), _grantee(grant, grant.group_id)
+            self.grants.take_away(on, of, by=given_by(asker()), now=self.clock())
+        return Nothing()
+
+    def _grant(self, permission_id: int) -> ListedGrant | None:
+        grant_id, level = grant_of_permission(permission_id)
+        found = self.listing.one(grant_id, self.clock())
+        return found if found is not None and found.level is level else None
+
+    def _on(self, kind: Kind, text: str) -> On:
+        """One resource by its id or name, or a pattern with its trailing `*`.
+
+        Raises:
+            BadRequest: it can be neither.
+            NotFound: there is no such resource.
+        """
+        try:
+            if text.endswith("*"):
+                return pattern(kind, text)
+            refuse_no_id(kind, text)
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
+        found = self.asked.resources.find(kind, text)
+        if found is None:
+            raise NotFound(f"There is no such {NOUNS[kind]}.")
+        return found
+
+    def _give(self, on: On, to: Grantee, level: Level) -> OnePermission:
+        now = self.clock()
+        grant = self.grants.give(on, to, level, by=given_by(asker()), now=now)
+        kind, key = (on.kind, str(on)) if isinstance(on, Pattern) else _of(on)
+        listed = ListedGrant(
+            id=grant.id,
+            kind=kind,
+            on=key,
+            is_pattern=isinstance(on, Pattern),
+            user_id=None,
+            group_id=to.id,
+            to=to.name,
+            level=grant.level,
+            granted_by=grant.granted_by,
+            granted_at=grant.granted_at,
+            expires_at=grant.expires_at,
+        )
+        true_kind = kind if isinstance(on, Pattern) else self._true_kind(on.resource)
+        return OnePermission(role_permission=told_role_permission(listed, true_kind, to.id))
+
+    def _true_kind(self, resource: Resource) -> Kind:
+        named = self.asked.resources.names([resource]).get(resource)
+        return resource.kind if named is None else named.kind
+
+
+def _of(on: Shareable) -> tuple[Kind, str]:
+    resource = on.resource
+    return resource.kind, resource.key if resource.kind.named else str(resource.experiment_id)
+
+
+def _grantee(grant: ListedGrant, group_id: int) -> Grantee:
+    return Grantee(group_id, grant.to, is_group=True)

@@ -1,0 +1,184 @@
+"""Giving one person, group or team something, by an admin: a resource or a pattern, looked at before it is given.
+
+A grant is named by what is typed: the name of a resource, the number of an experiment, or a pattern that ends in
+`*`. Nothing is saved before the page has said what it covers today and how many people it opens that to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlflow_oidc_auth.errors import NotFound, Refusal
+from mlflow_oidc_auth.grants.listing import Holders, ListedGrant
+from mlflow_oidc_auth.grants.store import GivenBy, Grantee, On, Pattern, Shareable
+from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Shown, row_id, shown
+from mlflow_oidc_auth.pages.parts import Parts
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
+from mlflow_oidc_auth.web.moments import end_of_day
+from mlflow_oidc_auth.web.strict_json import storable
+
+FIELDS = ("kind", "on", "permission", "expires_at")
+KIND_OPTIONS = ((str(Kind.EXPERIMENT), "Experiments"), (str(Kind.REGISTERED_MODEL), "Models and prompts"))
+_NOUNS = {Kind.EXPERIMENT: "experiment", Kind.REGISTERED_MODEL: "model or prompt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A grant that somebody is about to give."""
+
+    on: On
+    level: Level
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownGrant:
+    """One grant of somebody, as their page tells it."""
+
+    grant: ListedGrant
+    shown: Shown
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What the form says that gives this grant."""
+        ends = self.grant.expires_at
+        date = ends.date().isoformat() if ends else ""
+        return {
+            "kind": str(self.grant.kind),
+            "on": self.grant.on,
+            "permission": self.grant.level.name,
+            "expires_at": date,
+        }
+
+
+class Giving:
+    """What the pages of people and of groups share."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def read(self, said: Mapping[str, str], now: datetime) -> Wanted | dict[str, str]:
+        """What the form asks for, or what is wrong with it, by field."""
+        wrong: dict[str, str] = {}
+        on = level = until = None
+        try:
+            on = self._on(_kind(said["kind"]), said["on"].strip())
+        except ValueError as error:
+            wrong["on"] = str(error)
+        try:
+            level = Level.parse(said["permission"])
+        except ValueError:
+            wrong["permission"] = "Choose a level."
+        try:
+            until = _end(said["expires_at"], now)
+        except ValueError as error:
+            wrong["expires_at"] = str(error)
+        return wrong if wrong or on is None or level is None else Wanted(on, level, until)
+
+    def preview(self, wanted: Wanted, to: Grantee) -> dict[str, Any]:
+        """What the grant covers today, and what it replaces."""
+        present = self._parts.grants.read(_target(wanted.on), to)
+        told: dict[str, Any] = {"wanted": wanted, "present": present, "matching": None, "one": None}
+        if isinstance(wanted.on, Pattern):
+            return told | {"matching": self._parts.resources.matching(wanted.on)}
+        named = self._parts.resources.names([wanted.on.resource]).get(wanted.on.resource)
+        return told | {"one": shown(wanted.on.resource, named, self._parts.prefix)}
+
+    def give(self, wanted: Wanted, to: Grantee, me: Identity, now: datetime) -> None:
+        """Save it.
+
+        Raises:
+            Refusal: the rules refuse, or the grantee is gone.
+        """
+        self._parts.grants.give(wanted.on, to, wanted.level, by=given_by(me), now=now, until=wanted.until)
+
+    def take_away(self, said: Mapping[str, str], of: Grantee, me: Identity, now: datetime) -> bool:
+        """Remove a grant that a page lists; whether it was still there.
+
+        A resource that is gone from MLflow is not looked for: what was granted on it can be taken away all the same.
+        """
+        try:
+            kind, key = _kind(said["kind"]), said["on"]
+            if said["pattern"]:
+                on: On = Pattern.parse(kind, key)
+            else:
+                key = key if kind.named else str(row_id(key))
+                on = Shareable(Resource(kind, key), key)
+            self._parts.grants.take_away(on, of, by=given_by(me), now=now)
+        except (NotFound, ValueError):
+            return False
+        return True
+
+    def listed(self, holders: Holders, now: datetime, offset: int) -> list[ShownGrant]:
+        """One page of somebody's grants, with the names of what they are on."""
+        grants = self._parts.listing.find(now, holders=holders, offset=offset, size=PAGE_SIZE)
+        resources = [Resource(grant.kind, grant.on) for grant in grants if not grant.is_pattern]
+        names = self._parts.resources.names(resources) if resources else {}
+        return [ShownGrant(grant, self._shown(grant, names)) for grant in grants]
+
+    def _shown(self, grant: ListedGrant, names: Mapping[Resource, Any]) -> Shown:
+        resource = Resource(grant.kind, "0" if grant.is_pattern else grant.on)
+        if grant.is_pattern:
+            every = "Experiments" if grant.kind is Kind.EXPERIMENT else "Models and prompts"
+            return Shown(resource, grant.on, every, None)
+        return shown(resource, names.get(resource), self._parts.prefix)
+
+    def _on(self, kind: Kind, text: str) -> On:
+        """The pattern, or the one resource that is called so."""
+        if not text:
+            raise ValueError("Say what to give: a name, the number of an experiment, or a pattern such as teama-*.")
+        if not storable(text):
+            raise ValueError("This holds characters that no name has.")
+        if "*" in text:
+            try:
+                return Pattern.parse(kind, text)
+            except ValueError as error:
+                raise ValueError(f"The pattern {error}") from None
+        found = self._parts.resources.find(kind, text)
+        return found or self._called(kind, text)
+
+    def _called(self, kind: Kind, text: str) -> Shareable:
+        """The experiment with exactly this name, or a sentence that tells which names are near."""
+        every, _ = self._parts.resources.search(None if kind.named else kind, text, 0, PAGE_SIZE)
+        of_kind = [one for one in every if one.kind.named == kind.named]
+        for one in of_kind:
+            if one.name == text:
+                return Shareable(one.resource, one.name)
+        near = ", ".join(one.name for one in of_kind[:5])
+        hint = f" Did you mean one of these: {near}?" if near else " Names are exact, capitals too."
+        raise ValueError(f"There is no {_NOUNS[kind]} called so.{hint}")
+
+
+def given_by(me: Identity) -> GivenBy:
+    """Who asks, as the giver of a grant."""
+    return GivenBy(me.username, me.is_admin, me.user_id, me.group_ids)
+
+
+def wrong_of(refusal: Refusal, field: str) -> dict[str, str]:
+    """A refusal, at the field that it is about."""
+    return {field: refusal.message}
+
+
+def _kind(text: str) -> Kind:
+    if text not in dict(KIND_OPTIONS):
+        raise ValueError("Choose experiments, or models and prompts.")
+    return Kind(text)
+
+
+def _end(text: str, now: datetime) -> datetime | None:
+    if not text:
+        return None
+    try:
+        end = end_of_day(text)
+    except ValueError as error:
+        raise ValueError(f"The end {error}") from None
+    if end <= now:
+        raise ValueError("The end is in the past. Choose a later date, or leave it empty for no end.")
+    return end
+
+
+def _target(on: On) -> Resource | Pattern:
+    return on if isinstance(on, Pattern) else on.resource

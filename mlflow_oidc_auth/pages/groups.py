@@ -1,0 +1,274 @@
+"""Groups and teams, for admins: who is in them, and what they open.
+
+Members of a group come from the login service, at each login, and are only shown. A group can be made before anybody
+of it logged in, so that what it opens is ready. Who is in a team is said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from werkzeug.wrappers import Response
+
+from mlflow_oidc_auth.accounts.groups import Group, GroupRow, GroupSource
+from mlflow_oidc_auth.accounts.listing import AccountListing, Offer
+from mlflow_oidc_auth.accounts.rules import description_wrong
+from mlflow_oidc_auth.errors import NotFound, Refusal
+from mlflow_oidc_auth.grants.counts import GrantCounts
+from mlflow_oidc_auth.grants.listing import Holders
+from mlflow_oidc_auth.grants.store import Grantee
+from mlflow_oidc_auth.pages.giving import FIELDS, KIND_OPTIONS, Giving
+from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Listed, asked_page, go, notice, row_id, wrong
+from mlflow_oidc_auth.pages.parts import Parts
+from mlflow_oidc_auth.web.forms import form_fields, query_fields
+from mlflow_oidc_auth.web.json_api import asker
+
+_NOTICES = {
+    "made": "It is made. Give it something below.",
+    "changed": "Saved.",
+    "added": "Added to the team.",
+    "removed": "Removed from the team.",
+    "gone": "They were not in the team any more.",
+    "given": "Given.",
+    "taken": "Taken away.",
+    "not-there": "There was no such grant any more.",
+    "deleted": "It is deleted, with everything that was given to it.",
+}
+_NO_GROUP = "There is no such group or team. It may have been deleted."
+
+Handler = Callable[[GroupRow], Response]
+
+
+def groups_pages(parts: Parts) -> flask.Blueprint:
+    """The blueprint; register it under the static prefix."""
+    ours = _GroupsPages(parts)
+    blueprint = flask.Blueprint("oidc_auth_groups", __name__)
+    blueprint.add_url_rule("/permissions/groups", "groups", ours.groups, methods=["GET"])
+    blueprint.add_url_rule("/permissions/groups", "make", ours.make, methods=["POST"])
+    for path, shows in {"": ours.group, "/members": ours.members, "/give": ours.preview}.items():
+        rule = f"/permissions/groups/<int:group_id>{path}"
+        blueprint.add_url_rule(rule, shows.__name__, ours.about(shows), methods=["GET"])
+    for path, does in ours.acts().items():
+        rule = f"/permissions/groups/<int:group_id>/{path}"
+        blueprint.add_url_rule(rule, f"do-{path}", ours.about(does), methods=["POST"])
+        if path not in ("give", "members"):  # somebody opens a form's address again, from the address bar
+            blueprint.add_url_rule(rule, f"back-from-{path}", ours.about(ours.back), methods=["GET"])
+    return blueprint
+
+
+class _GroupsPages:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._giving = Giving(parts)
+        self._counts = GrantCounts(parts.engine)
+        self._listing = AccountListing(parts.engine)
+
+    def acts(self) -> dict[str, Handler]:
+        """What the forms of a group's page do, by the end of their address."""
+        return {
+            "members": self.add_member,
+            "members/remove": self.remove_member,
+            "change": self.change,
+            "delete": self.delete,
+            "give": self.give,
+            "take-away": self.take_away,
+        }
+
+    def about(self, handler: Handler) -> Callable[[int], Response]:
+        """The handler, with the group that the address names."""
+
+        def view(group_id: int) -> Response:
+            group = self._parts.groups.by_id(row_id(group_id))
+            if group is None:
+                raise NotFound(_NO_GROUP)
+            return handler(group)
+
+        return view
+
+    # --- all of them ---------------------------------------------------------------------------------
+
+    def groups(self) -> Response:
+        """The list, and a form that makes one."""
+        return self._groups(Filled())
+
+    def make(self) -> Response:
+        """Make a team, or a group of the login service before anybody of it logged in."""
+        said = form_fields("source", "name", "description")
+        if said["source"] not in list(GroupSource):
+            return wrong(self._groups(Filled("", said, {"source": "Choose a team, or a group of the login service."})))
+        source = GroupSource(said["source"])
+        description = said["description"].strip() if source is GroupSource.TEAM else ""
+        try:
+            made = self._parts.groups.make(
+                said["name"].strip(), source, description=description, by=asker().username, now=self._parts.clock()
+            )
+        except Refusal as refusal:
+            field = "description" if description_wrong(description) else "name"
+            return wrong(self._groups(Filled("", said, {field: refusal.message})))
+        return go(self._of(made), "made")
+
+    def _groups(self, filled: Filled) -> flask.Response:
+        asked, (number, offset) = query_fields("search", "source"), asked_page()
+        search = asked["search"].strip()
+        source = GroupSource(asked["source"]) if asked["source"] in list(GroupSource) else None
+        found, total = self._parts.groups.page(search, offset, PAGE_SIZE, source)
+        return self._parts.pages.render(
+            "permissions/groups.html",
+            here="groups",
+            notice=notice(_NOTICES),
+            search=search,
+            source=source,
+            groups=found,
+            listed=Listed(number, total),
+            filled=filled,
+        )
+
+    # --- one of them ---------------------------------------------------------------------------------
+
+    def group(self, group: GroupRow) -> Response:
+        """What it opens, and forms that change it."""
+        return self._group(group, Filled())
+
+    def members(self, group: GroupRow) -> Response:
+        """Who is in it."""
+        return self._members(group, Filled())
+
+    def back(self, group: GroupRow) -> Response:
+        """To the group's page."""
+        return go(self._of(group))
+
+    def change(self, group: GroupRow) -> Response:
+        """Name and describe a team."""
+        said = form_fields("name", "description")
+        try:
+            self._parts.groups.change(
+                group.id,
+                name=said["name"].strip(),
+                description=said["description"].strip(),
+                by=asker().username,
+                now=self._parts.clock(),
+            )
+        except Refusal as refusal:
+            field = "description" if description_wrong(said["description"].strip()) else "name"
+            return wrong(self._group(group, Filled("change", said, {field: refusal.message})))
+        return go(self._of(group), "changed")
+
+    def delete(self, group: GroupRow) -> Response:
+        """Delete it with everything that was given to it."""
+        try:
+            self._parts.groups.delete(group.id, by=asker().username, now=self._parts.clock())
+        except Refusal as refusal:
+            return wrong(self._group(group, Filled("delete", wrong={"group": refusal.message})))
+        return go(f"{self._parts.prefix}/permissions/groups", "deleted")
+
+    def add_member(self, group: GroupRow) -> Response:
+        """Put somebody into a team."""
+        said = form_fields("username")
+        user = self._parts.users.by_username(said["username"].strip())
+        if user is None:
+            sentence = "There is no account called so. Write the e-mail in full; people must have logged in once."
+            return wrong(self._members(group, Filled("", said, {"username": sentence})))
+        try:
+            self._parts.groups.add_member(group.id, user.id, by=asker().username, now=self._parts.clock())
+        except Refusal as refusal:
+            return wrong(self._members(group, Filled("", said, {"username": refusal.message})))
+        return go(f"{self._of(group)}/members", "added")
+
+    def remove_member(self, group: GroupRow) -> Response:
+        """Take somebody out of a team."""
+        try:
+            user_id = row_id(form_fields("user")["user"])
+            self._parts.groups.remove_member(group.id, user_id, by=asker().username, now=self._parts.clock())
+        except NotFound:
+            return go(f"{self._of(group)}/members", "gone")
+        return go(f"{self._of(group)}/members", "removed")
+
+    # --- grants --------------------------------------------------------------------------------------
+
+    def preview(self, group: GroupRow) -> Response:
+        """What a grant would open, and to how many people, before it is given."""
+        said = query_fields(*FIELDS)
+        return self._give(group, said, ask=bool(said["on"]))
+
+    def give(self, group: GroupRow) -> Response:
+        """Give it."""
+        me, now, said = asker(), self._parts.clock(), form_fields(*FIELDS)
+        wanted = self._giving.read(said, now)
+        if isinstance(wanted, dict):
+            return self._give(group, said, ask=True)
+        try:
+            self._giving.give(wanted, _grantee(group), me, now)
+        except Refusal as refusal:
+            return self._give(group, said, ask=True, refused=refusal.message)
+        return go(self._of(group), "given")
+
+    def take_away(self, group: GroupRow) -> Response:
+        """Take one grant away."""
+        me, said = asker(), form_fields("kind", "on", "pattern")
+        taken = self._giving.take_away(said, _grantee(group), me, self._parts.clock())
+        return go(self._of(group), "taken" if taken else "not-there")
+
+    # --- what they show ------------------------------------------------------------------------------
+
+    def _group(self, group: GroupRow, filled: Filled) -> flask.Response:
+        now, (number, offset) = self._parts.clock(), asked_page()
+        return self._render(
+            "permissions/group.html",
+            group,
+            filled=filled,
+            grants=self._giving.listed(Holders(group_ids=frozenset({group.id})), now, offset),
+            listed=Listed(number, self._counts.of_group(group.id, now)),
+            people=group.members,
+        )
+
+    def _members(self, group: GroupRow, filled: Filled) -> flask.Response:
+        number, offset = asked_page()
+        found, total = self._parts.groups.members(group.id, offset, PAGE_SIZE)
+        offered = self._listing.offers(Offer.ACCOUNTS)[Offer.ACCOUNTS] if group.source is GroupSource.TEAM else []
+        return self._render(
+            "permissions/members.html",
+            group,
+            filled=filled,
+            members=found,
+            listed=Listed(number, total),
+            people=total,
+            offered=offered,
+        )
+
+    def _give(self, group: GroupRow, said: dict[str, str], *, ask: bool, refused: str = "") -> flask.Response:
+        """The form, and what it would do where it says enough."""
+        wanted = self._giving.read(said, self._parts.clock()) if ask else {}
+        told = {} if isinstance(wanted, dict) else self._giving.preview(wanted, _grantee(group))
+        page = self._render(
+            "permissions/give.html",
+            group,
+            filled=Filled("", said if ask else {}, wanted if isinstance(wanted, dict) else {}),
+            to=group.name,
+            back=self._of(group),
+            address=f"{self._of(group)}/give",
+            people=group.members,
+            refused=refused,
+            told=told,
+        )
+        return wrong(page) if refused or (ask and not told) else page
+
+    def _render(self, template: str, group: GroupRow, **values: Any) -> flask.Response:
+        return self._parts.pages.render(
+            template,
+            here="groups",
+            notice=notice(_NOTICES),
+            group=group,
+            is_team=group.source is GroupSource.TEAM,
+            own=self._of(group),
+            kinds=KIND_OPTIONS,
+            **values,
+        )
+
+    def _of(self, group: Group) -> str:
+        return f"{self._parts.prefix}/permissions/groups/{group.id}"
+
+
+def _grantee(group: Group) -> Grantee:
+    return Grantee(group.id, group.name, is_group=True)
