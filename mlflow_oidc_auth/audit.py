@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -159,7 +159,7 @@ def _fitting(filters: AuditFilter) -> sa.Select[Any]:
     if filters.since is not None:
         conditions.append(records.at >= filters.since)
     if filters.until is not None:
-        conditions.append(records.at < filters.until.replace(microsecond=0) + timedelta(seconds=1))
+        conditions.append(records.at <= filters.until.replace(microsecond=999_999))  # the last day there is has no next
     return sa.select(*(records[name] for name in AuditRecord.__dataclass_fields__)).where(*conditions)
 
 

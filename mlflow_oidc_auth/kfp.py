@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from kfp import kubernetes
-
 VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 """What MLflow's client reads, and the keys of the secret: each under its own name."""
 
@@ -26,6 +24,8 @@ def use_mlflow_credentials(*tasks: Any, secret_name: str = "mlflow-credentials")
     Raises:
         ValueError: no task is given, or the secret has no name.
     """
+    from kfp import kubernetes  # not before it is called: the server's environment has none
+
     if not tasks:
         raise ValueError("use_mlflow_credentials needs at least one task")
     if not secret_name:

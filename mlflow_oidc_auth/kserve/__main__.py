@@ -2,4 +2,5 @@
 
 from mlflow_oidc_auth.kserve.main import main
 
-main()
+if __name__ == "__main__":
+    main()

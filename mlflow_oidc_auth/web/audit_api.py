@@ -32,7 +32,7 @@ def _older_than(value: object) -> object:
     if value == "":
         return None
     if isinstance(value, str):
-        if not is_plain_number(value) or len(value) > 10:
+        if not is_plain_number(value) or len(value) > 9:
             raise ValueError("is no page token of ours; leave it out for the first page.")
         return int(value)
     return value

@@ -50,6 +50,7 @@ FILTERS = {
     "credential": ({"credential": "session"}, []),
     "that day": ({"act": "grant.take_away", "since": "2026-06-01", "until": "2026-06-01"}, ["grant.take_away"]),
     "the day after": ({"since": "2026-06-02"}, []),
+    "the last day there is": ({"act": "grant.take_away", "until": "9999-12-31"}, ["grant.take_away"]),
     "the day before": ({"until": "2026-05-31"}, []),
 }
 
@@ -82,7 +83,11 @@ def test_pages_follow_each_other_and_the_lines_hold_all_of_them(root: Person) ->
     ]
 
 
-@pytest.mark.parametrize("query", [{"since": "tomorrow"}, {"until": "2026-02-31"}, {"page_token": "x"}], ids=str)
+@pytest.mark.parametrize(
+    "query",
+    [{"since": "tomorrow"}, {"until": "2026-02-31"}, {"page_token": "x"}, {"page_token": "2147483648"}],
+    ids=str,
+)
 def test_what_cannot_be_meant_is_refused(root: Person, query: dict[str, str]) -> None:
     answer = root.get(AUDIT, **query)
     assert answer.status_code == 400
