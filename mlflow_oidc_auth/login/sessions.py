@@ -5,7 +5,8 @@ here or at the provider, and when an admin ends it or disables the person. Every
 so what is ended is dead on the next request, on every worker.
 
 SECURITY: the cookie's value is never stored and never logged. The id_token is stored encrypted with a
-key derived from SECRET_KEY, for one use: the hint that logout sends to the provider.
+key derived from SECRET_KEY, for one use: the hint that logout sends to the provider. A service account has
+no session, ever; and none is opened for who is disabled in the same moment, to work once they are enabled.
 """
 
 from __future__ import annotations
@@ -22,14 +23,17 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from mlflow_oidc_auth import audit
-from mlflow_oidc_auth.accounts.users import IDENTITY_COLUMNS, identity_from
+from mlflow_oidc_auth.accounts.users import DISABLED, IDENTITY_COLUMNS, identity_from
 from mlflow_oidc_auth.database.tables import memberships, seen_logout_tokens, sessions, users
-from mlflow_oidc_auth.errors import NotFound
+from mlflow_oidc_auth.database.turns import write_first
+from mlflow_oidc_auth.errors import Forbidden, NotFound
 from mlflow_oidc_auth.login.logout_token import LogoutNotice
 from mlflow_oidc_auth.login.secrets import digest, new_secret, well_formed
 from mlflow_oidc_auth.vocabulary import Credential, CredentialKind, Identity
 
 logger = logging.getLogger(__name__)
+
+PROGRAM = "This is the account of a program, and nobody logs in as one: programs use an access key."
 
 MOST_COOKIES = 4
 """Of our name, in one request: each is looked up."""
@@ -96,9 +100,13 @@ class SessionStore:
 
         Returns:
             The cookie's value, which is stored nowhere.
+
+        Raises:
+            Forbidden: it is a service account, or they were disabled or deleted a moment ago.
         """
         cookie = new_secret()
         with self._engine.begin() as connection:
+            _hold_who_may_log_in(connection, user_id)
             connection.execute(sessions.delete().where(self._over(now)))
             connection.execute(
                 sessions.insert().values(
@@ -266,6 +274,17 @@ _IDENTIFY = (
     .select_from(sessions.join(users).outerjoin(memberships, memberships.c.user_id == users.c.id))
     .where(sessions.c.digest == sa.bindparam("cookie_digest"))
 )
+
+
+def _hold_who_may_log_in(connection: sa.Connection, user_id: int) -> None:
+    """Whoever disables or deletes the user waits until the transaction ends, and then finds its session."""
+    write_first(connection)
+    user = sa.select(users.c.username, users.c.is_active, users.c.is_service_account).where(users.c.id == user_id)
+    row = connection.execute(user.with_for_update(read=True, key_share=True)).one_or_none()
+    if row is None or not row.is_active:
+        raise Forbidden(DISABLED, detail=f"user {user_id} was disabled or deleted a moment ago")
+    if row.is_service_account:
+        raise Forbidden(PROGRAM, detail=f"{row.username} is a service account")
 
 
 def _named_by_provider(issuer: str, sid: str | None, sub: str | None) -> sa.ColumnElement[bool]:

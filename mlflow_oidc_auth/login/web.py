@@ -122,7 +122,7 @@ class _LoginPages:
             attempt = self._attempt()
             return_to = attempt.return_to
             proof = self._proof(attempt)
-            user = self._admitted(proof)
+            return self._opened(self._admitted(proof), proof, return_to)
         except _Refused as refused:
             return self._not_permitted(refused.verdict)
         except Forbidden as refusal:
@@ -130,7 +130,6 @@ class _LoginPages:
             return self._not_permitted(refusal.message)
         except Refusal as failure:
             return self._failed(failure, return_to)
-        return self._opened(user, proof, return_to)
 
     def logout(self) -> Response:
         """End the session here, then at the provider. A link on another site only gets a page that asks."""

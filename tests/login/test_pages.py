@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
 
+from mlflow_oidc_auth.accounts.users import LoginProfile, User, UserStore
 from tests.login.site import ATTEMPT, SESSION, Browser, Settings, Site
 from tests.provider_faults import FaultyProvider
 
@@ -170,6 +172,22 @@ def test_somebody_disabled_gets_a_page_and_no_session(site: Site, browser: Brows
     answer = browser.login()
     assert answer.status_code == 403
     assert "is disabled" in answer.text
+    assert site.open_sessions() == 0
+
+
+def test_somebody_disabled_between_the_two_steps_of_a_login_gets_the_same_page(
+    site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_login = UserStore.record_login
+
+    def and_disabled(users: UserStore, profile: LoginProfile, now: datetime) -> User:
+        user = record_login(users, profile, now)
+        users.disable(user.id, now)
+        return user
+
+    monkeypatch.setattr(UserStore, "record_login", and_disabled)
+    answer = browser.login()
+    assert (answer.status_code, "is disabled" in answer.text) == (403, True)
     assert site.open_sessions() == 0
 
 

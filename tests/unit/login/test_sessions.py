@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from mlflow_oidc_auth.accounts.service_accounts import ServiceAccountStore
 from mlflow_oidc_auth.accounts.users import UserStore
 from mlflow_oidc_auth.database.tables import audit_records
 from mlflow_oidc_auth.database.tables import sessions as sessions_table
 from mlflow_oidc_auth.database.tables import users as users_table
-from mlflow_oidc_auth.errors import NotFound
+from mlflow_oidc_auth.database.turns import write_first
+from mlflow_oidc_auth.errors import Forbidden, NotFound
 from mlflow_oidc_auth.login.claims import Profile
 from mlflow_oidc_auth.login.sessions import SessionRefused, SessionStore
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity
@@ -249,6 +252,73 @@ def test_sessions_that_are_over_are_swept_out_at_the_next_login(
 def test_a_long_or_strange_user_agent_is_kept_in_part(sessions: SessionStore, alice: int) -> None:
     sessions.open(alice, provider_sid=None, id_token="x", user_agent="\x00\ud800" + "a" * 999, now=NOW)
     assert sessions.listing(alice, NOW)[0].user_agent == "a" * 256
+
+
+def count(engine: sa.Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(sessions_table)).scalar_one())
+
+
+def test_no_session_is_opened_for_a_service_account(engine: sa.Engine, sessions: SessionStore, alice: int) -> None:
+    robot = ServiceAccountStore(engine).create("robot", alice, "nightly training", by="root@example.test", now=NOW)
+    with pytest.raises(Forbidden, match="account of a program"):
+        opened(sessions, robot.id)
+    assert count(engine) == 0
+
+
+@pytest.mark.parametrize("ending", ["disable", "delete"])
+def test_no_session_is_opened_for_who_was_disabled_or_deleted_a_moment_ago(
+    engine: sa.Engine, users: UserStore, sessions: SessionStore, alice: int, ending: str
+) -> None:
+    getattr(users, ending)(alice, NOW)
+    with pytest.raises(Forbidden, match="disabled"):
+        opened(sessions, alice)
+    assert count(engine) == 0
+
+
+def test_a_session_opened_while_its_user_is_disabled_does_not_survive(
+    engine: sa.Engine, users: UserStore, sessions: SessionStore, alice: int
+) -> None:
+    for _ in range(5):
+        users.enable(alice, NOW)
+        barrier = threading.Barrier(2)
+
+        def log_in(barrier: threading.Barrier = barrier) -> None:
+            barrier.wait(30)
+            with suppress(Forbidden):
+                opened(sessions, alice)
+
+        thread = threading.Thread(target=log_in)
+        thread.start()
+        barrier.wait(30)
+        users.disable(alice, NOW)
+        thread.join(60)
+        assert not thread.is_alive()
+        assert count(engine) == 0
+
+
+def test_a_session_waits_for_who_disables_its_user(
+    engine: sa.Engine, users: UserStore, sessions: SessionStore, alice: int
+) -> None:
+    refused: list[Forbidden] = []
+
+    def log_in() -> None:
+        try:
+            opened(sessions, alice)
+        except Forbidden as refusal:
+            refused.append(refusal)
+
+    thread = threading.Thread(target=log_in)
+    with engine.begin() as connection:
+        write_first(connection)
+        connection.execute(sa.select(users_table.c.id).where(users_table.c.id == alice).with_for_update())
+        connection.execute(users_table.update().where(users_table.c.id == alice).values(is_active=False))
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join(60)
+    assert len(refused) == 1
+    assert count(engine) == 0
 
 
 def test_a_database_too_busy_to_note_the_visit_does_not_cost_the_page(
