@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from tests.http.api.gated import GatedSite
 from tests.http.api.site import Person, Site
 
 
@@ -12,6 +13,12 @@ from tests.http.api.site import Person, Site
 def site(engine: sa.Engine) -> Site:
     """alice owns an experiment, a model and a prompt."""
     return Site(engine)
+
+
+@pytest.fixture
+def gated(engine: sa.Engine) -> GatedSite:
+    """The same behind the gate: who may ask at all is asked too."""
+    return GatedSite(engine)
 
 
 @pytest.fixture
