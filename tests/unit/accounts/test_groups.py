@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from mlflow_oidc_auth.accounts import group_changes
 from mlflow_oidc_auth.accounts.groups import Group, GroupSource, GroupStore
 from mlflow_oidc_auth.accounts.users import UserStore
 from mlflow_oidc_auth.audit import AuditFilter, AuditLog
 from mlflow_oidc_auth.database.tables import experiment_grants, groups, memberships, named_grants, pattern_grants
+from mlflow_oidc_auth.database.tables import users as users_table
+from mlflow_oidc_auth.database.turns import write_first
 from mlflow_oidc_auth.errors import AlreadyExists, BadRequest, NotFound
 from mlflow_oidc_auth.login.claims import Profile
 from mlflow_oidc_auth.vocabulary import Level
@@ -89,6 +92,28 @@ def all_at_once(acts: list[Callable[[], object]]) -> list[object]:
     return given
 
 
+def begun(act: Callable[[], object]) -> Callable[[], object]:
+    """Start what must wait for an open transaction; the result, called after that one, tells what it gave or raised."""
+    given = list[object]()
+
+    def run() -> None:
+        try:
+            given.append(act())
+        except Exception as failure:
+            given.append(failure)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive(), given
+
+    def end() -> object:
+        thread.join(60)
+        return given[0]
+
+    return end
+
+
 # --- Names -----------------------------------------------------------------------------------------------------
 
 
@@ -124,12 +149,18 @@ def test_of_many_admins_who_make_the_same_team_at_once_one_makes_it(engine: sa.E
     assert len(written(engine)) == 3
 
 
-def test_a_team_made_while_another_gets_its_name_leaves_one_of_that_name(store: GroupStore, team: Group) -> None:
-    make = lambda: store.make("seeing", TEAM, by=ROOT, now=NOW)  # noqa: E731
-    rename = lambda: store.change(team.id, name="seeing", description="", by=ROOT, now=NOW)  # noqa: E731
-    both = all_at_once([make, rename])
-    assert sorted(type(given).__name__ for given in both) == ["AlreadyExists", "Group"]
-    assert len([group for group in store.every() if group.name == "seeing"]) == 1
+@pytest.mark.parametrize("first", ["made", "renamed"])
+def test_a_group_made_known_while_a_team_gets_its_name_waits_and_is_told(
+    engine: sa.Engine, store: GroupStore, team: Group, first: str
+) -> None:
+    with engine.begin() as connection:
+        if first == "made":
+            group_changes.make(connection, "seeing", TEAM, by=ROOT, now=NOW)
+        else:
+            group_changes.change(connection, team.id, name="seeing", description="", by=ROOT, now=NOW)
+        waiting = begun(lambda: store.make("seeing", PROVIDER, by=ROOT, now=NOW))
+    assert isinstance(waiting(), AlreadyExists)
+    assert [group.source for group in store.every() if group.name == "seeing"] == [TEAM]
 
 
 def test_a_group_that_an_admin_made_known_is_the_one_its_people_log_in_with(
@@ -282,16 +313,37 @@ def test_a_group_of_the_login_service_that_nobody_is_in_may_go(store: GroupStore
     assert store.every() == []
 
 
-def test_who_is_taken_in_while_the_team_is_deleted_is_in_no_team(
-    engine: sa.Engine, store: GroupStore, bob: int
+def test_who_is_taken_in_while_the_team_is_deleted_waits_and_is_told(
+    engine: sa.Engine, store: GroupStore, team: Group, bob: int
 ) -> None:
-    for turn in range(3):
-        team = store.make(f"team {turn}", TEAM, by=ROOT, now=NOW)
-        add = lambda group_id=team.id: store.add_member(group_id, bob, by=ROOT, now=NOW)  # noqa: E731
-        end = lambda group_id=team.id: store.delete(group_id, by=ROOT, now=NOW)  # noqa: E731
-        both = all_at_once([add, end])
-        assert all(given is None or isinstance(given, NotFound) for given in both), both
-        assert left_of(engine, team.id) == 0
+    with engine.begin() as connection:
+        group_changes.delete(connection, team.id, by=ROOT, now=NOW)
+        waiting = begun(lambda: store.add_member(team.id, bob, by=ROOT, now=NOW))
+    assert isinstance(waiting(), NotFound)
+    assert left_of(engine, team.id) == 0
+
+
+def test_a_team_deleted_while_somebody_is_taken_in_waits_and_the_audit_tells_of_them(
+    engine: sa.Engine, store: GroupStore, team: Group, bob: int
+) -> None:
+    with engine.begin() as connection:
+        group_changes.add_member(connection, team.id, bob, by=ROOT, now=NOW)
+        waiting = begun(lambda: store.delete(team.id, by=ROOT, now=NOW))
+    assert waiting() is None
+    assert written(engine)[-1][2]["members"] == ["bob@example.test"]
+    assert left_of(engine, team.id) == 0
+
+
+def test_who_is_disabled_while_they_are_taken_in_is_in_no_team(
+    engine: sa.Engine, store: GroupStore, team: Group, bob: int
+) -> None:
+    with engine.begin() as connection:
+        write_first(connection)
+        connection.execute(sa.select(users_table.c.id).where(users_table.c.id == bob).with_for_update())
+        connection.execute(users_table.update().where(users_table.c.id == bob).values(is_active=False))
+        waiting = begun(lambda: store.add_member(team.id, bob, by=ROOT, now=NOW))
+    assert isinstance(waiting(), BadRequest)
+    assert usernames(store, team) == []
 
 
 # --- Lists -----------------------------------------------------------------------------------------------------
