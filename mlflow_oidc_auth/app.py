@@ -51,7 +51,6 @@ from mlflow_oidc_auth.database.engine import build_engine
 from mlflow_oidc_auth.database.migrate import migrate
 from mlflow_oidc_auth.errors import StartRefused
 from mlflow_oidc_auth.gate import Gate
-from mlflow_oidc_auth.grants.asked import Asked
 from mlflow_oidc_auth.grants.explain_web import Why, explain_api
 from mlflow_oidc_auth.grants.listing import GrantListing
 from mlflow_oidc_auth.grants.people_web import people_api
@@ -239,20 +238,10 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
     yield groups_api(groups=parts.groups, users=parts.users, clock=clock)
     yield service_accounts_api(accounts=parts.service_accounts, users=parts.users, clock=clock)
     yield people_api(grants=parts.grants, users=parts.users, resources=parts.resources, clock=clock)
-    yield grants_api(
-        grants=parts.grants,
-        listing=parts.listing,
-        users=parts.users,
-        groups=parts.groups,
-        resources=parts.resources,
-        judge=parts.judge,
-        clock=clock,
-    )
-    asked = Asked(parts.users, parts.groups, parts.resources, parts.judge, clock)
     roles = Roles(parts.listing, parts.groups, parts.resources, clock)
-    yield roles_api(asked, parts.grants, parts.listing, roles, clock)
-    why = Why.of(parts.users, parts.groups, parts.resources, parts.judge, parts.explainer, clock)
-    yield explain_api(why)
+    yield grants_api(parts.asked, parts.grants, parts.listing, roles, clock)
+    yield roles_api(parts.asked, parts.grants, parts.listing, roles, clock)
+    yield explain_api(Why(parts.asked, parts.explainer, clock))
     yield requests_api(requests=parts.requests, clock=clock)
     yield audit_api(parts.audit)
     yield openapi_api(entries=OURS, prefix=parts.prefix, cookie_name=settings.session_cookie_name)

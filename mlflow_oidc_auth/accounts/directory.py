@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mlflow_oidc_auth.accounts.users import login_name
+from mlflow_oidc_auth.accounts.search import holds, login_name
 from mlflow_oidc_auth.database.tables import groups, memberships, users
 from mlflow_oidc_auth.vocabulary import Identity
 
@@ -121,16 +121,8 @@ _GROUPS = sa.select(
 
 
 def _person_holds(text: str) -> sa.ColumnElement[bool]:
-    return sa.or_(_holds(users.c.username, text), _holds(users.c.display_name, text))
+    return sa.or_(holds(users.c.username, text), holds(users.c.display_name, text))
 
 
 def _group_holds(text: str) -> sa.ColumnElement[bool]:
-    return _holds(groups.c.name, text)
-
-
-def _holds(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
-    """Plain "contains", without LIKE: `%` and `_` mean themselves."""
-    if not text:
-        return sa.true()
-    folded = sa.func.lower(column)
-    return sa.func.replace(folded, login_name(text), "") != folded
+    return holds(groups.c.name, text)

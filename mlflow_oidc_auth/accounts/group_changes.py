@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mlflow_oidc_auth import audit
 from mlflow_oidc_auth.accounts.belongings import grants_of
 from mlflow_oidc_auth.accounts.rules import CHOSEN_AT_THE_LOGIN_SERVICE, description_wrong, group_name_wrong
-from mlflow_oidc_auth.accounts.values import BIGGEST_ID, AnyRow, Group, GroupSource
-from mlflow_oidc_auth.database.tables import groups, memberships, users
+from mlflow_oidc_auth.accounts.values import AnyRow, Group, GroupSource
+from mlflow_oidc_auth.database.tables import BIGGEST_ID, groups, memberships, users
 from mlflow_oidc_auth.database.turns import one_at_a_time, write_first
 from mlflow_oidc_auth.errors import AlreadyExists, BadRequest, NotFound
 

@@ -20,7 +20,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mlflow_oidc_auth.accounts import group_changes
 from mlflow_oidc_auth.accounts.search import holds
 from mlflow_oidc_auth.accounts.values import (
-    BIGGEST_ID,
     GROUP_COLUMNS,
     USER_COLUMNS,
     AnyRow,
@@ -31,7 +30,7 @@ from mlflow_oidc_auth.accounts.values import (
     group_of,
     user_of,
 )
-from mlflow_oidc_auth.database.tables import groups, memberships, users
+from mlflow_oidc_auth.database.tables import BIGGEST_ID, groups, memberships, users
 
 __all__ = ["Group", "GroupRow", "GroupSource", "GroupStore", "provider_groups", "replace_provider_groups"]
 

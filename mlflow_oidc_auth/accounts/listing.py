@@ -57,12 +57,6 @@ class AccountListing:
         with self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(statement)}
 
-    def usernames(self, user_ids: Collection[int]) -> dict[int, str]:
-        """What these are called; who is gone is absent."""
-        statement = sa.select(users.c.id, users.c.username).where(users.c.id.in_(user_ids))
-        with self._engine.connect() as connection:
-            return {row.id: row.username for row in connection.execute(statement)}
-
 
 def _named(offer: Offer, name: sa.Column[str], *conditions: sa.ColumnElement[bool]) -> sa.Select[str, str]:
     labelled = sa.select(sa.literal(str(offer)).label("offer"), name.label("name"))

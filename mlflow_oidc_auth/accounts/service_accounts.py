@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mlflow_oidc_auth import audit
 from mlflow_oidc_auth.accounts.rules import account_name_wrong, purpose_wrong
-from mlflow_oidc_auth.accounts.values import BIGGEST_ID, USER_COLUMNS, AnyRow, User, user_of
-from mlflow_oidc_auth.database.tables import users
+from mlflow_oidc_auth.accounts.values import USER_COLUMNS, AnyRow, User, user_of
+from mlflow_oidc_auth.database.tables import BIGGEST_ID, users
 from mlflow_oidc_auth.database.turns import write_first
 from mlflow_oidc_auth.errors import AlreadyExists, BadRequest, NotFound
 

@@ -21,8 +21,8 @@ from mlflow_oidc_auth.accounts.belongings import grants_of
 from mlflow_oidc_auth.accounts.logins import DISABLED, TAKEN
 from mlflow_oidc_auth.accounts.rules import may_not_end
 from mlflow_oidc_auth.accounts.search import holds, login_name
-from mlflow_oidc_auth.accounts.values import BIGGEST_ID, USER_COLUMNS, AnyRow, LoginProfile, User, user_of
-from mlflow_oidc_auth.database.tables import memberships, sessions, tokens, users
+from mlflow_oidc_auth.accounts.values import USER_COLUMNS, AnyRow, LoginProfile, User, user_of
+from mlflow_oidc_auth.database.tables import BIGGEST_ID, memberships, sessions, tokens, users
 from mlflow_oidc_auth.database.turns import write_first
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound
 from mlflow_oidc_auth.vocabulary import Credential, Identity

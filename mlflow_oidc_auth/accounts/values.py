@@ -13,9 +13,6 @@ from mlflow_oidc_auth.database.tables import groups, users
 
 AnyRow = sa.Row[*tuple[Any, ...]]
 
-BIGGEST_ID = 2**31 - 1
-"""What the database counts to: a larger number is nobody's id."""
-
 
 @dataclass(frozen=True, slots=True)
 class User:

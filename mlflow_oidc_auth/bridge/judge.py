@@ -18,7 +18,7 @@ from mlflow_oidc_auth.bridge import resources as r
 from mlflow_oidc_auth.bridge.artifact_paths import ArtifactPath, parse_artifact_path, within
 from mlflow_oidc_auth.bridge.managing import experiment_holding, experiment_row, managers_of, named_row
 from mlflow_oidc_auth.bridge.sources import must_lie_inside, named_by
-from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
+from mlflow_oidc_auth.database.tables import BIGGEST_ID, DEFAULT_WORKSPACE
 from mlflow_oidc_auth.errors import BadRequest
 from mlflow_oidc_auth.gate import Named, Source
 from mlflow_oidc_auth.operations.targets import IdKind
@@ -32,7 +32,6 @@ MOST_IDS = 5000
 Levels = dict[tuple[IdKind, str], Level]
 
 _LONGEST_ID = 18  # digits
-_BIGGEST_ID = 2**31 - 1  # experiment ids are 32-bit; anything larger leads nowhere
 
 # From an id to the row that holds its experiment: (table, id column). Most tables carry the experiment's id.
 _HOLDERS: dict[IdKind, tuple[str, str]] = {
@@ -189,7 +188,7 @@ def _keys(kind: IdKind, ids: frozenset[str]) -> list[Any]:
 
 def _artifact_path(text: str) -> ArtifactPath | None:
     path = parse_artifact_path(text) if storable(text) else None
-    return path if path is not None and path.experiment_id <= _BIGGEST_ID else None
+    return path if path is not None and path.experiment_id <= BIGGEST_ID else None
 
 
 @functools.lru_cache(maxsize=256)
@@ -242,7 +241,7 @@ def experiment_number(id_: str) -> int | None:
     if not is_plain_number(id_) or len(id_) > _LONGEST_ID:
         return None
     number = int(id_)
-    return number if number <= _BIGGEST_ID else None
+    return number if number <= BIGGEST_ID else None
 
 
 def _with_all_spellings(levels: Levels, named: Named) -> Levels:

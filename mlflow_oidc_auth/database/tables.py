@@ -45,6 +45,9 @@ def exact(length: int) -> sa.types.TypeEngine[str]:
 
 
 NAME_LENGTH = 256
+BIGGEST_ID = 2**31 - 1
+"""What our integer columns, and MLflow's, count to: a larger number is nothing's id."""
+
 DEFAULT_WORKSPACE = "default"
 VERSION_TABLE = "oidc_auth_alembic_version"
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, model_validator
 from mlflow_oidc_auth.accounts.groups import Group, GroupStore
 from mlflow_oidc_auth.accounts.users import User, UserStore
 from mlflow_oidc_auth.accounts.web import user_called
+from mlflow_oidc_auth.database.tables import BIGGEST_ID
 from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.roles import Names
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_give_pattern, may_share
@@ -24,8 +25,6 @@ from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung, Verdict, is_plain_number
 from mlflow_oidc_auth.web.json_body import Number, Text, quoted
 from mlflow_oidc_auth.web.json_fields import ResourceType
-
-_BIGGEST_ID = 2**31 - 1
 
 
 class Resources(Names, Protocol):
@@ -183,7 +182,7 @@ class Asked:
 
     def group(self, group_id: int) -> Group | None:
         """The group or team with this id."""
-        return self.groups.named([group_id]).get(group_id) if group_id <= _BIGGEST_ID else None
+        return self.groups.named([group_id]).get(group_id) if group_id <= BIGGEST_ID else None
 
     def level_of(self, user: User, resource: Resource) -> Level:
         """The level that every check finds for a user."""

@@ -12,10 +12,9 @@ from datetime import datetime
 
 import flask
 
-from mlflow_oidc_auth.accounts.groups import GroupStore
-from mlflow_oidc_auth.accounts.users import UserStore, login_name
+from mlflow_oidc_auth.accounts.users import login_name
 from mlflow_oidc_auth.accounts.web import user_called
-from mlflow_oidc_auth.grants.asked import Asked, Judging, OnResource, Resources
+from mlflow_oidc_auth.grants.asked import Asked, OnResource
 from mlflow_oidc_auth.grants.rules import may_know, may_share
 from mlflow_oidc_auth.grants.store import Shareable
 from mlflow_oidc_auth.permissions.explain import Explainer, Explanation, Step
@@ -78,19 +77,6 @@ class Why:
     asked: Asked
     explainer: Explainer
     clock: Callable[[], datetime]
-
-    @classmethod
-    def of(
-        cls,
-        users: UserStore,
-        groups: GroupStore,
-        resources: Resources,
-        judge: Judging,
-        explainer: Explainer,
-        clock: Callable[[], datetime],
-    ) -> Why:
-        """Made of the stores."""
-        return cls(Asked(users, groups, resources, judge, clock), explainer, clock)
 
     def answer(self, me: Identity, username: str, kind: Kind, key: str) -> tuple[Shareable, Explanation]:
         """The resource, and why the user called so has the level they have on it.

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlflow_oidc_auth.database.tables import (
+    BIGGEST_ID,
     experiment_grants,
     groups,
     memberships,
@@ -94,7 +95,7 @@ class GrantListing:
         """The grant that a list called `grant_id`; `None` if there is none, or it has ended."""
         row_id, place = divmod(grant_id, 3)
         part = (_of_experiments(None), _of_names(None), _of_patterns(None, None))[place]
-        if part is None or row_id > _BIGGEST_ID:
+        if part is None or row_id > BIGGEST_ID:
             return None
         table, rows = part
         found = self._read(_standing(table, rows.where(table.c.id == row_id), None, now).subquery(), 0, 1)
@@ -124,8 +125,6 @@ class GrantListing:
         with self._engine.connect() as connection:
             return [_listed(row) for row in connection.execute(statement)]
 
-
-_BIGGEST_ID = 2**31 - 1
 
 _EXPERIMENT, _NAME, _PATTERN = range(3)
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import flask
 from pydantic import Field
 
+from mlflow_oidc_auth.database.tables import BIGGEST_ID
 from mlflow_oidc_auth.errors import BadRequest
 from mlflow_oidc_auth.grants.request_rows import Asked, ToDecide
 from mlflow_oidc_auth.grants.requests import RequestStore
@@ -131,12 +132,9 @@ class _RequestsApi:
         return Nothing()
 
 
-_BIGGEST_ID = 2**31 - 1
-
-
 def _row(request_id: int) -> int:
     """An id that the database can hold; a larger one is nobody's, like -1."""
-    return request_id if request_id <= _BIGGEST_ID else -1
+    return request_id if request_id <= BIGGEST_ID else -1
 
 
 def _page(told: list[ToldRequest], sent: ListRequests) -> ManyRequests:

@@ -25,7 +25,8 @@ from mlflow_oidc_auth.grants.listing import GrantListing, ListedGrant
 from mlflow_oidc_auth.grants.mlflow_web import Assignment, OneRole
 from mlflow_oidc_auth.grants.roles import Roles, ToldRolePermission, grant_of_permission, told_role_permission
 from mlflow_oidc_auth.grants.rules import NOUNS
-from mlflow_oidc_auth.grants.store import Grantee, GrantStore, On, Pattern, Shareable
+from mlflow_oidc_auth.grants.store import Grantee, GrantStore, On, Pattern
+from mlflow_oidc_auth.grants.told import as_listed
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
 from mlflow_oidc_auth.web.json_api import Nothing, Told, add_json_route, asker
 from mlflow_oidc_auth.web.json_body import Body, Number, Text
@@ -231,31 +232,12 @@ class _PermissionsApi:
     def _give(self, on: On, to: Grantee, level: Level) -> OnePermission:
         now = self.clock()
         grant = self.grants.give(on, to, level, by=given_by(asker()), now=now)
-        kind, key = (on.kind, str(on)) if isinstance(on, Pattern) else _of(on)
-        listed = ListedGrant(
-            id=grant.id,
-            kind=kind,
-            on=key,
-            is_pattern=isinstance(on, Pattern),
-            user_id=None,
-            group_id=to.id,
-            to=to.name,
-            level=grant.level,
-            granted_by=grant.granted_by,
-            granted_at=grant.granted_at,
-            expires_at=grant.expires_at,
-        )
-        true_kind = kind if isinstance(on, Pattern) else self._true_kind(on.resource)
-        return OnePermission(role_permission=told_role_permission(listed, true_kind, to.id))
+        kind = on.kind if isinstance(on, Pattern) else self._true_kind(on.resource)
+        return OnePermission(role_permission=told_role_permission(as_listed(on, to, grant), kind, to.id))
 
     def _true_kind(self, resource: Resource) -> Kind:
         named = self.asked.resources.names([resource]).get(resource)
         return resource.kind if named is None else named.kind
-
-
-def _of(on: Shareable) -> tuple[Kind, str]:
-    resource = on.resource
-    return resource.kind, resource.key if resource.kind.named else str(resource.experiment_id)
 
 
 def _grantee(grant: ListedGrant, group_id: int) -> Grantee:

@@ -5,10 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mlflow_oidc_auth.grants.listing import ListedGrant
-from mlflow_oidc_auth.grants.store import Named
+from mlflow_oidc_auth.grants.store import Grant, Grantee, Named, On, Pattern
+from mlflow_oidc_auth.permissions.resolver import pattern_kind
 from mlflow_oidc_auth.vocabulary import Kind, Resource
 from mlflow_oidc_auth.web.json_api import Moment, Told
 from mlflow_oidc_auth.web.json_fields import Permission
+
+
+def as_listed(on: On, to: Grantee, grant: Grant) -> ListedGrant:
+    """A grant that was just given, as the list tells it."""
+    kind = on.kind if isinstance(on, Pattern) else on.resource.kind
+    key = str(on) if isinstance(on, Pattern) else on.resource.key if kind.named else str(on.resource.experiment_id)
+    return ListedGrant(
+        id=grant.id,
+        kind=Kind(pattern_kind(kind)),
+        on=key,
+        is_pattern=isinstance(on, Pattern),
+        user_id=None if to.is_group else to.id,
+        group_id=to.id if to.is_group else None,
+        to=to.name,
+        level=grant.level,
+        granted_by=grant.granted_by,
+        granted_at=grant.granted_at,
+        expires_at=grant.expires_at,
+    )
 
 
 class ToldGrant(Told):

@@ -16,8 +16,6 @@ from typing import Self
 import flask
 from pydantic import model_validator
 
-from mlflow_oidc_auth.accounts.groups import GroupStore
-from mlflow_oidc_auth.accounts.users import UserStore
 from mlflow_oidc_auth.accounts.web import one_user
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound
 from mlflow_oidc_auth.grants.asked import (
@@ -34,9 +32,8 @@ from mlflow_oidc_auth.grants.listing import GrantListing, Holders, ListedGrant
 from mlflow_oidc_auth.grants.mlflow_web import add_mlflow_routes
 from mlflow_oidc_auth.grants.roles import Roles
 from mlflow_oidc_auth.grants.rules import may_share
-from mlflow_oidc_auth.grants.store import Grant, Grantee, GrantStore, On, Pattern
-from mlflow_oidc_auth.grants.told import ToldGrant, named_by, told_grant
-from mlflow_oidc_auth.permissions.resolver import pattern_kind
+from mlflow_oidc_auth.grants.store import GrantStore
+from mlflow_oidc_auth.grants.told import ToldGrant, as_listed, named_by, told_grant
 from mlflow_oidc_auth.vocabulary import Identity, Kind
 from mlflow_oidc_auth.web.json_api import Nothing, Told, add_json_route, asker
 from mlflow_oidc_auth.web.json_body import Body, Number, Query, Text
@@ -111,24 +108,16 @@ class Preview(Told):
 
 
 def grants_api(
-    *,
-    grants: GrantStore,
-    listing: GrantListing,
-    users: UserStore,
-    groups: GroupStore,
-    resources: Resources,
-    judge: Judging,
-    clock: Callable[[], datetime],
+    asked: Asked, grants: GrantStore, listing: GrantListing, roles: Roles, clock: Callable[[], datetime]
 ) -> flask.Blueprint:
     """The blueprint; register it under the static prefix."""
-    asked = Asked(users, groups, resources, judge, clock)
     ours = _GrantsApi(asked, grants, listing, clock)
     blueprint = flask.Blueprint("oidc_auth_grants", __name__)
     add_json_route(blueprint, "GET", "2.0/mlflow/grants", ours.listed)
     add_json_route(blueprint, "POST", "2.0/mlflow/grants", ours.give)
     add_json_route(blueprint, "DELETE", "2.0/mlflow/grants", ours.take_away)
     add_json_route(blueprint, "GET", "2.0/mlflow/grants/preview", ours.preview)
-    add_mlflow_routes(blueprint, asked, grants, Roles(listing, groups, resources, clock), clock)
+    add_mlflow_routes(blueprint, asked, grants, roles, clock)
     return blueprint
 
 
@@ -147,7 +136,7 @@ class _GrantsApi:
         on = self.asked.on(me, sent)
         to = self.asked.grantee(sent)
         grant = self.grants.give(on, to, sent.permission, by=given_by(me), now=now, until=sent.expires_at)
-        return OneGrant(grant=self._told([_as_listed(on, to, grant)])[0])
+        return OneGrant(grant=self._told([as_listed(on, to, grant)])[0])
 
     def take_away(self, sent: TakeGrant) -> Nothing:
         """Take the user's or group's own grant on a resource or pattern away."""
@@ -211,26 +200,3 @@ class _GrantsApi:
     def _told(self, grants: list[ListedGrant]) -> list[ToldGrant]:
         names = self.asked.resources.names(named_by(grants))
         return [told_grant(grant, names) for grant in grants]
-
-
-def _as_listed(on: On, to: Grantee, grant: Grant) -> ListedGrant:
-    """What was given, as the list tells it."""
-    kind = on.kind if isinstance(on, Pattern) else on.resource.kind
-    key = str(on) if isinstance(on, Pattern) else _key(on.resource.key, kind)
-    return ListedGrant(
-        id=grant.id,
-        kind=Kind(pattern_kind(kind)),
-        on=key,
-        is_pattern=isinstance(on, Pattern),
-        user_id=None if to.is_group else to.id,
-        group_id=to.id if to.is_group else None,
-        to=to.name,
-        level=grant.level,
-        granted_by=grant.granted_by,
-        granted_at=grant.granted_at,
-        expires_at=grant.expires_at,
-    )
-
-
-def _key(key: str, kind: Kind) -> str:
-    return key if kind.named else str(int(key))

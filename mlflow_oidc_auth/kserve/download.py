@@ -27,6 +27,7 @@ TELL_EVERY = 10.0
 
 _PAUSE = 0.3
 _WRONG_SIZE_TRIES = 2
+_DONE = "done"  # what the note of a file says that is whole
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
@@ -130,9 +131,6 @@ def _is_whole(path: Path, note: Path, file: File) -> bool:
     except OSError:
         return False
     return whole
-
-
-_DONE = "done"
 
 
 def _try(server: Opens, path: Path, note: Path, file: File, progress: Progress) -> bool:

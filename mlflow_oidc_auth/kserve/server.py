@@ -96,7 +96,7 @@ class MlflowServer:
             Failure: the server refuses, or cannot be reached.
         """
         address = f"{self._server.address}{_ARTIFACTS}/{'/'.join(quote(part, safe='') for part in path)}"
-        answer = self._request(address, headers | {"Accept-Encoding": "identity"}, tries=TRIES)
+        answer = self._request(address, headers | {"Accept-Encoding": "identity"})
         try:
             self._refuse(answer, "/".join(path))
             yield answer
@@ -107,7 +107,7 @@ class MlflowServer:
             answer.close()
 
     def _json(self, address: str, what: str) -> Any:
-        answer = self._request(address, {"Accept": "application/json"}, tries=TRIES)
+        answer = self._request(address, {"Accept": "application/json"})
         try:
             self._refuse(answer, what)
             return json.loads(answer.read(_LARGEST_ANSWER))
@@ -122,9 +122,9 @@ class MlflowServer:
         finally:
             answer.close()
 
-    def _request(self, address: str, headers: dict[str, str], *, tries: int) -> Any:
+    def _request(self, address: str, headers: dict[str, str]) -> Any:
         retry = Retry(
-            total=tries - 1,
+            total=TRIES - 1,
             status_forcelist=_BUSY,
             allowed_methods=None,
             backoff_factor=PAUSE,

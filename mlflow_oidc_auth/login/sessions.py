@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from mlflow_oidc_auth import audit
 from mlflow_oidc_auth.accounts.users import DISABLED, IDENTITY_COLUMNS, identity_from
-from mlflow_oidc_auth.database.tables import memberships, seen_logout_tokens, sessions, users
+from mlflow_oidc_auth.database.tables import BIGGEST_ID, memberships, seen_logout_tokens, sessions, users
 from mlflow_oidc_auth.database.turns import write_first
 from mlflow_oidc_auth.errors import Forbidden, NotFound
 from mlflow_oidc_auth.login.logout_token import LogoutNotice
@@ -40,7 +40,6 @@ MOST_COOKIES = 4
 
 _TOUCH_EVERY = timedelta(minutes=1)
 _USER_AGENT_LENGTH = 256
-_BIGGEST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ class SessionStore:
             NotFound: the user has no such session, or it has ended already.
         """
         whose = sa.and_(sessions.c.user_id == user_id, sessions.c.id == session_id)
-        if session_id > _BIGGEST_ID or not self._end_audited(whose, by, now):
+        if session_id > BIGGEST_ID or not self._end_audited(whose, by, now):
             raise NotFound("There is no such session; it may have ended already.")
 
     def end_by_cookie(self, cookie: str) -> EndedSession | None:

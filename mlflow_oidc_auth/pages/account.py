@@ -9,6 +9,7 @@ deletes themselves (`accounts/rules.py`); the page does not offer it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flask
@@ -19,16 +20,17 @@ from mlflow_oidc_auth.accounts.listing import AccountListing, Offer
 from mlflow_oidc_auth.accounts.rules import purpose_wrong
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.errors import Forbidden, NotFound, Refusal
+from mlflow_oidc_auth.grants.asked import given_by
 from mlflow_oidc_auth.grants.counts import GrantCounts
 from mlflow_oidc_auth.grants.listing import Holders
 from mlflow_oidc_auth.grants.store import Grantee
 from mlflow_oidc_auth.login.browsers import browser_words
-from mlflow_oidc_auth.pages.giving import FIELDS, KIND_OPTIONS, Giving, given_by
+from mlflow_oidc_auth.pages.giving import KIND_OPTIONS, Giving, GrantForms, Receiver
 from mlflow_oidc_auth.pages.lists import Filled, Listed, asked_page, go, notice, row_id, wrong
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.tokens.rules import expiry, expiry_dates
 from mlflow_oidc_auth.tokens.store import TokenRow
-from mlflow_oidc_auth.web.forms import form_fields, query_fields
+from mlflow_oidc_auth.web.forms import form_fields
 from mlflow_oidc_auth.web.json_api import asker
 from mlflow_oidc_auth.web.moments import ago, ahead
 from mlflow_oidc_auth.web.recipes import recipes
@@ -65,6 +67,7 @@ class AccountPages:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._giving = Giving(parts)
+        self._forms = GrantForms(self._giving, parts.clock)
         self._counts = GrantCounts(parts.engine)
         self._listing = AccountListing(parts.engine)
 
@@ -245,27 +248,16 @@ class AccountPages:
     # --- grants --------------------------------------------------------------------------------------
 
     def preview(self, user: User) -> Response:
-        """What a grant would open, before it is given."""
-        said = query_fields(*FIELDS)
-        return self._give(user, said, ask=bool(said["on"]))
+        """What a grant would open, and to how many people, before it is given."""
+        return self._forms.preview(self._receiver(user))
 
     def give(self, user: User) -> Response:
         """Give it."""
-        me, now, said = asker(), self._parts.clock(), form_fields(*FIELDS)
-        wanted = self._giving.read(said, now)
-        if isinstance(wanted, dict):
-            return self._give(user, said, ask=True)
-        try:
-            self._giving.give(wanted, Grantee(user.id, user.username), me, now)
-        except Refusal as refusal:
-            return self._give(user, said, ask=True, refused=refusal.message)
-        return go(f"{self._of(user)}/grants", "given")
+        return self._forms.give(self._receiver(user))
 
     def take_away(self, user: User) -> Response:
         """Take one grant away."""
-        me, said = asker(), form_fields("kind", "on", "pattern")
-        taken = self._giving.take_away(said, Grantee(user.id, user.username), me, self._parts.clock())
-        return go(f"{self._of(user)}/grants", "taken" if taken else "not-there")
+        return self._forms.take_away(self._receiver(user))
 
     # --- what they show ------------------------------------------------------------------------------
 
@@ -296,23 +288,14 @@ class AccountPages:
             browser_words=browser_words,
         )
 
-    def _give(self, user: User, said: dict[str, str], *, ask: bool, refused: str = "") -> flask.Response:
-        """The form, and what it would do where it says enough."""
-        wanted = self._giving.read(said, self._parts.clock()) if ask else {}
-        told = {} if isinstance(wanted, dict) else self._giving.preview(wanted, Grantee(user.id, user.username))
-        page = self._render(
-            "permissions/give.html",
-            user,
-            filled=Filled("", said if ask else {}, wanted if isinstance(wanted, dict) else {}),
-            to=user.username,
-            back=f"{self._of(user)}/grants",
+    def _receiver(self, user: User) -> Receiver:
+        return Receiver(
+            to=Grantee(user.id, user.username),
+            own=f"{self._of(user)}/grants",
             address=f"{self._of(user)}/give",
-            group=None,
             people=1,
-            refused=refused,
-            told=told,
+            render=partial(self._render, user=user, group=None),
         )
-        return wrong(page) if refused or (ask and not told) else page
 
     def _render(self, template: str, user: User, **values: Any) -> flask.Response:
         return self._parts.pages.render(

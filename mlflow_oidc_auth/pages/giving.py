@@ -6,17 +6,23 @@ A grant is named by what is typed: the name of a resource, the number of an expe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import flask
+from werkzeug.wrappers import Response
+
 from mlflow_oidc_auth.errors import NotFound, Refusal
+from mlflow_oidc_auth.grants.asked import given_by
 from mlflow_oidc_auth.grants.listing import Holders, ListedGrant
-from mlflow_oidc_auth.grants.store import GivenBy, Grantee, On, Pattern, Shareable
-from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Shown, row_id, shown
+from mlflow_oidc_auth.grants.store import Grantee, On, Pattern, Shareable
+from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Shown, go, row_id, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
+from mlflow_oidc_auth.web.forms import form_fields, query_fields
+from mlflow_oidc_auth.web.json_api import asker
 from mlflow_oidc_auth.web.moments import end_of_day
 from mlflow_oidc_auth.web.strict_json import storable
 
@@ -54,6 +60,71 @@ class ShownGrant:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who is given something, and the page that tells of it.
+
+    Attributes:
+        own: where their grants are listed.
+        address: of the form that gives.
+        people: how many a grant to them reaches.
+        render: their page, from a template of ours and its values.
+    """
+
+    to: Grantee
+    own: str
+    address: str
+    people: int
+    render: Callable[..., flask.Response]
+
+
+class GrantForms:
+    """What the forms do with which admins give to somebody and take away; the same for an account and a group."""
+
+    def __init__(self, giving: Giving, clock: Callable[[], datetime]) -> None:
+        self._giving = giving
+        self._clock = clock
+
+    def preview(self, receiver: Receiver) -> Response:
+        """What a grant would open, and to how many people, before it is given."""
+        said = query_fields(*FIELDS)
+        return self._page(receiver, said, ask=bool(said["on"]))
+
+    def give(self, receiver: Receiver) -> Response:
+        """Give it."""
+        me, now, said = asker(), self._clock(), form_fields(*FIELDS)
+        wanted = self._giving.read(said, now)
+        if isinstance(wanted, dict):
+            return self._page(receiver, said, ask=True)
+        try:
+            self._giving.give(wanted, receiver.to, me, now)
+        except Refusal as refusal:
+            return self._page(receiver, said, ask=True, refused=refusal.message)
+        return go(receiver.own, "given")
+
+    def take_away(self, receiver: Receiver) -> Response:
+        """Take one grant away."""
+        said = form_fields("kind", "on", "pattern")
+        taken = self._giving.take_away(said, receiver.to, asker(), self._clock())
+        return go(receiver.own, "taken" if taken else "not-there")
+
+    def _page(self, receiver: Receiver, said: dict[str, str], *, ask: bool, refused: str = "") -> flask.Response:
+        """The form, and what it would do where it says enough."""
+        wanted = self._giving.read(said, self._clock()) if ask else {}
+        told = {} if isinstance(wanted, dict) else self._giving.preview(wanted, receiver.to)
+        page = receiver.render(
+            "permissions/give.html",
+            filled=Filled("", said if ask else {}, wanted if isinstance(wanted, dict) else {}),
+            to=receiver.to.name,
+            back=receiver.own,
+            address=receiver.address,
+            people=receiver.people,
+            refused=refused,
+            told=told,
+        )
+        return wrong(page) if refused or (ask and not told) else page
+
+
 class Giving:
     """What the pages of people and of groups share."""
 
@@ -62,21 +133,21 @@ class Giving:
 
     def read(self, said: Mapping[str, str], now: datetime) -> Wanted | dict[str, str]:
         """What the form asks for, or what is wrong with it, by field."""
-        wrong: dict[str, str] = {}
+        problems: dict[str, str] = {}
         on = level = until = None
         try:
             on = self._on(_kind(said["kind"]), said["on"].strip())
         except ValueError as error:
-            wrong["on"] = str(error)
+            problems["on"] = str(error)
         try:
             level = Level.parse(said["permission"])
         except ValueError:
-            wrong["permission"] = "Choose a level."
+            problems["permission"] = "Choose a level."
         try:
             until = _end(said["expires_at"], now)
         except ValueError as error:
-            wrong["expires_at"] = str(error)
-        return wrong if wrong or on is None or level is None else Wanted(on, level, until)
+            problems["expires_at"] = str(error)
+        return problems if problems or on is None or level is None else Wanted(on, level, until)
 
     def preview(self, wanted: Wanted, to: Grantee) -> dict[str, Any]:
         """What the grant covers today, and what it replaces."""
@@ -150,16 +221,6 @@ class Giving:
         near = ", ".join(one.name for one in of_kind[:5])
         hint = f" Did you mean one of these: {near}?" if near else " Names are exact, capitals too."
         raise ValueError(f"There is no {_NOUNS[kind]} called so.{hint}")
-
-
-def given_by(me: Identity) -> GivenBy:
-    """Who asks, as the giver of a grant."""
-    return GivenBy(me.username, me.is_admin, me.user_id, me.group_ids)
-
-
-def wrong_of(refusal: Refusal, field: str) -> dict[str, str]:
-    """A refusal, at the field that it is about."""
-    return {field: refusal.message}
 
 
 def _kind(text: str) -> Kind:

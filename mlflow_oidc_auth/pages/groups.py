@@ -7,6 +7,7 @@ of it logged in, so that what it opens is ready. Who is in a team is said here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flask
@@ -19,7 +20,7 @@ from mlflow_oidc_auth.errors import NotFound, Refusal
 from mlflow_oidc_auth.grants.counts import GrantCounts
 from mlflow_oidc_auth.grants.listing import Holders
 from mlflow_oidc_auth.grants.store import Grantee
-from mlflow_oidc_auth.pages.giving import FIELDS, KIND_OPTIONS, Giving
+from mlflow_oidc_auth.pages.giving import KIND_OPTIONS, Giving, GrantForms, Receiver
 from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Listed, asked_page, go, notice, row_id, wrong
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.web.forms import form_fields, query_fields
@@ -62,6 +63,7 @@ class _GroupsPages:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._giving = Giving(parts)
+        self._forms = GrantForms(self._giving, parts.clock)
         self._counts = GrantCounts(parts.engine)
         self._listing = AccountListing(parts.engine)
 
@@ -189,26 +191,15 @@ class _GroupsPages:
 
     def preview(self, group: GroupRow) -> Response:
         """What a grant would open, and to how many people, before it is given."""
-        said = query_fields(*FIELDS)
-        return self._give(group, said, ask=bool(said["on"]))
+        return self._forms.preview(self._receiver(group))
 
     def give(self, group: GroupRow) -> Response:
         """Give it."""
-        me, now, said = asker(), self._parts.clock(), form_fields(*FIELDS)
-        wanted = self._giving.read(said, now)
-        if isinstance(wanted, dict):
-            return self._give(group, said, ask=True)
-        try:
-            self._giving.give(wanted, _grantee(group), me, now)
-        except Refusal as refusal:
-            return self._give(group, said, ask=True, refused=refusal.message)
-        return go(self._of(group), "given")
+        return self._forms.give(self._receiver(group))
 
     def take_away(self, group: GroupRow) -> Response:
         """Take one grant away."""
-        me, said = asker(), form_fields("kind", "on", "pattern")
-        taken = self._giving.take_away(said, _grantee(group), me, self._parts.clock())
-        return go(self._of(group), "taken" if taken else "not-there")
+        return self._forms.take_away(self._receiver(group))
 
     # --- what they show ------------------------------------------------------------------------------
 
@@ -237,22 +228,14 @@ class _GroupsPages:
             offered=offered,
         )
 
-    def _give(self, group: GroupRow, said: dict[str, str], *, ask: bool, refused: str = "") -> flask.Response:
-        """The form, and what it would do where it says enough."""
-        wanted = self._giving.read(said, self._parts.clock()) if ask else {}
-        told = {} if isinstance(wanted, dict) else self._giving.preview(wanted, _grantee(group))
-        page = self._render(
-            "permissions/give.html",
-            group,
-            filled=Filled("", said if ask else {}, wanted if isinstance(wanted, dict) else {}),
-            to=group.name,
-            back=self._of(group),
+    def _receiver(self, group: GroupRow) -> Receiver:
+        return Receiver(
+            to=Grantee(group.id, group.name, is_group=True),
+            own=self._of(group),
             address=f"{self._of(group)}/give",
             people=group.members,
-            refused=refused,
-            told=told,
+            render=partial(self._render, group=group),
         )
-        return wrong(page) if refused or (ask and not told) else page
 
     def _render(self, template: str, group: GroupRow, **values: Any) -> flask.Response:
         return self._parts.pages.render(
@@ -268,7 +251,3 @@ class _GroupsPages:
 
     def _of(self, group: Group) -> str:
         return f"{self._parts.prefix}/permissions/groups/{group.id}"
-
-
-def _grantee(group: Group) -> Grantee:
-    return Grantee(group.id, group.name, is_group=True)

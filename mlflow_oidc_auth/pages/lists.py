@@ -14,13 +14,13 @@ from urllib.parse import quote, urlencode
 import flask
 from werkzeug.wrappers import Response
 
+from mlflow_oidc_auth.database.tables import BIGGEST_ID
 from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.store import Found, Named
 from mlflow_oidc_auth.vocabulary import Kind, Resource, is_plain_number
 from mlflow_oidc_auth.web.forms import page_number
 
 PAGE_SIZE = 50
-_HIGHEST_ID = 2**31 - 1
 
 KINDS = {Kind.EXPERIMENT: "Experiment", Kind.REGISTERED_MODEL: "Model", Kind.PROMPT: "Prompt"}
 _ADDRESSES = {Kind.EXPERIMENT: "experiments", Kind.REGISTERED_MODEL: "models", Kind.PROMPT: "prompts"}
@@ -75,8 +75,8 @@ def row_id(number: int | str) -> int:
         NotFound: no database holds such an id.
     """
     if isinstance(number, str):
-        number = int(number) if is_plain_number(number) and len(number) < 11 else _HIGHEST_ID + 1
-    if number > _HIGHEST_ID:
+        number = int(number) if is_plain_number(number) and len(number) < 11 else BIGGEST_ID + 1
+    if number > BIGGEST_ID:
         raise NotFound("There is nothing with this number.")
     return number
 

@@ -12,10 +12,10 @@ from mlflow_oidc_auth.accounts.groups import GroupStore
 from mlflow_oidc_auth.accounts.service_accounts import ServiceAccountStore
 from mlflow_oidc_auth.accounts.users import UserStore
 from mlflow_oidc_auth.audit import AuditLog
+from mlflow_oidc_auth.grants.asked import Asked, Judging, Resources
 from mlflow_oidc_auth.grants.listing import GrantListing
 from mlflow_oidc_auth.grants.requests import RequestStore
 from mlflow_oidc_auth.grants.store import GrantStore
-from mlflow_oidc_auth.grants.web import Judging, Resources
 from mlflow_oidc_auth.login.sessions import SessionStore
 from mlflow_oidc_auth.permissions.explain import Explainer
 from mlflow_oidc_auth.settings import Settings
@@ -52,6 +52,11 @@ class Parts:
     requests: RequestStore
     explainer: Explainer
     audit: AuditLog
+
+    @property
+    def asked(self) -> Asked:
+        """What requests for grants name, looked up."""
+        return Asked(self.users, self.groups, self.resources, self.judge, self.clock)
 
     def address(self, host_url: str) -> str:
         """The address of this server as clients are to name it.

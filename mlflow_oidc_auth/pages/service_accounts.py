@@ -73,7 +73,7 @@ class _ServiceAccountsPages:
         now, search, (number, offset) = self._parts.clock(), query_fields("search")["search"].strip(), asked_page()
         found, total = self._parts.users.page(search, offset, PAGE_SIZE, service_accounts=True)
         keys = self._keys.of_each([user.id for user in found], now) if found else {}
-        owners = self._listing.usernames({user.owner_id for user in found if user.owner_id})
+        owners = self._parts.users.usernames({user.owner_id for user in found if user.owner_id})
         return self._parts.pages.render(
             "permissions/service_accounts.html",
             here="service-accounts",

@@ -9,10 +9,10 @@ from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth.accounts.listing import AccountListing, Offer
 from mlflow_oidc_auth.errors import BadRequest, Refusal
+from mlflow_oidc_auth.grants.asked import given_by
 from mlflow_oidc_auth.grants.many import Wanted, change_many
 from mlflow_oidc_auth.grants.rows import run_alone
 from mlflow_oidc_auth.grants.store import Grantee, Shareable
-from mlflow_oidc_auth.pages.giving import given_by
 from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Listed, asked_page, go, notice, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, is_plain_number

@@ -44,7 +44,7 @@ def why_pages(parts: Parts) -> flask.Blueprint:
 class _WhyPage:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._why = Why.of(parts.users, parts.groups, parts.resources, parts.judge, parts.explainer, parts.clock)
+        self._why = Why(parts.asked, parts.explainer, parts.clock)
 
     def page(self) -> Response:
         """The form, and the answer where the address asks something."""
