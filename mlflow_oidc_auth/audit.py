@@ -33,7 +33,7 @@ def record(
         connection: the transaction of the change itself, so that neither is ever there alone.
         by: a username, or "system".
         act: noun and verb, such as "grant.give", "token.create".
-        subject: to whom or to what, readable alone.
+        subject: to whom or to what, readable alone; names that people choose are :func:`quoted` in it.
         now: the moment, UTC.
         before: the old values, `None` where there was nothing.
         after: the new values, `None` where nothing is left.
@@ -46,11 +46,19 @@ def record(
             credential=credential,
             address=address[:64],
             act=act,
-            subject=subject[:512],
+            subject=subject,
             before=dict(before) if before is not None else None,
             after=dict(after) if after is not None else None,
         )
     )
+
+
+def quoted(name: str) -> str:
+    """A name as subjects hold it.
+
+    SECURITY: what stands within the quotes cannot end them, so that no name reads like another subject.
+    """
+    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _origin() -> tuple[str, str]:

@@ -22,7 +22,6 @@ CHOSEN_AT_THE_LOGIN_SERVICE = (
 _ACCOUNT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])")
 _OWN_ROLE = re.compile(r"__user_[0-9]+__")
 _RESERVED = ("current", "provider", "shell", "system")
-"""SECURITY: the API calls who asks `current`; the others are in the audit where no account did it."""
 
 
 def account_name_wrong(name: str) -> str:
@@ -31,9 +30,17 @@ def account_name_wrong(name: str) -> str:
         return (
             "A service account's name has 2 to 64 characters: small letters, digits, and '.', '_' or '-' between them."
         )
-    if name in _RESERVED:
+    if is_reserved(name):
         return "This name has a meaning of its own here; choose another one."
     return ""
+
+
+def is_reserved(username: str) -> bool:
+    """Whether no account, of a person or a service, may be called so.
+
+    SECURITY: the API calls who asks `current`; the others are in the audit where no account did it.
+    """
+    return username in _RESERVED
 
 
 def purpose_wrong(purpose: str) -> str:

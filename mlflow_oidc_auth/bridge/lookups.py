@@ -108,10 +108,23 @@ class ResourceLookup:
             every = managed(identity, default, now, by_pattern=by_pattern).subquery()
             return page(connection, sa.select(every).where(_holds(every, text)), offset, size)
 
-    def without_manager(self, offset: int, size: int, now: datetime) -> tuple[list[Found], int]:
-        """One page of those that nobody manages (`bridge/unmanaged.py`), by name, and how many there are in all."""
+    def without_manager(
+        self, offset: int, size: int, now: datetime, among: Collection[Resource] | None = None
+    ) -> tuple[list[Found], int]:
+        """One page of those that nobody manages (`bridge/unmanaged.py`), by name, and how many there are in all.
+
+        Args:
+            offset: how many come before the page.
+            size: how many at most.
+            now: the moment.
+            among: only of these; `None` for all.
+        """
+        wanted: Rows = unmanaged(now)
+        if among is not None:
+            every = wanted.subquery()
+            wanted = sa.select(every).where(_is_one_of(every, among))
         with self._engine.connect() as connection:
-            return page(connection, unmanaged(now), offset, size)
+            return page(connection, wanted, offset, size)
 
     def _find(self, resource: Resource) -> Shareable | None:
         named = self.names([resource]).get(resource)
@@ -131,6 +144,13 @@ def _rows(kind: Kind | None, *, together: bool = False) -> Rows:
     if together:
         return named_rows(row)
     return named_rows(row).where(is_prompt(row) if kind is Kind.PROMPT else sa.not_(is_prompt(row)))
+
+
+def _is_one_of(every: sa.Subquery, resources: Collection[Resource]) -> sa.ColumnElement[bool]:
+    numbers = {resource.experiment_id for resource in resources if not resource.kind.named}
+    names = {resource.key for resource in resources if resource.kind.named}
+    named = sa.and_(every.c.experiment_id.is_(None), every.c.name.in_(names))
+    return sa.or_(every.c.experiment_id.in_(numbers), named)
 
 
 def _holds(every: sa.Subquery, text: str) -> sa.ColumnElement[bool]:

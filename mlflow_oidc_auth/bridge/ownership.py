@@ -89,7 +89,8 @@ class Ownership:
         if creator is not None:
             on = {"experiment_id": int(row.experiment_id)}
             teams = self._give(connection, experiment_grants, on, creator)
-            self._note(connection, creator, "experiment.create", f"experiment {row.experiment_id} '{row.name}'", teams)
+            subject = f"experiment {row.experiment_id} {audit.quoted(row.name)}"
+            self._note(connection, creator, "experiment.create", subject, teams)
 
     def _experiment_gone(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
         self._wipe_experiment(connection, row)
@@ -104,7 +105,7 @@ class Ownership:
         creator = context.identity()
         if creator is not None:
             teams = self._give(connection, named_grants, {"workspace": row.workspace, "name": row.name}, creator)
-            subject = f"registered model or prompt '{row.name}'"
+            subject = f"registered model or prompt {audit.quoted(row.name)}"
             self._note(connection, creator, "registered_model.create", subject, teams)
 
     def _name_changed(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
@@ -118,13 +119,15 @@ class Ownership:
         connection.execute(access_requests.update().where(access_requests.c.name == old).values(name=row.name))
         renamer = context.identity()
         if renamer is not None:
-            self._note(connection, renamer, "registered_model.rename", f"'{old}' to '{row.name}'")
+            subject = f"{audit.quoted(old)} to {audit.quoted(row.name)}"
+            self._note(connection, renamer, "registered_model.rename", subject)
 
     def _name_gone(self, _mapper: Any, connection: sa.Connection, row: Any) -> None:
         _wipe_name(connection, row)
         remover = context.identity()
         if remover is not None:
-            self._note(connection, remover, "registered_model.delete", f"registered model or prompt '{row.name}'")
+            subject = f"registered model or prompt {audit.quoted(row.name)}"
+            self._note(connection, remover, "registered_model.delete", subject)
 
     def _give(self, connection: sa.Connection, grants: sa.Table, on: dict[str, Any], creator: Identity) -> list[str]:
         """The creator's grant, and those of their teams; the names of the teams that got one."""

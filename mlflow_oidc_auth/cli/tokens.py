@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,15 @@ import click
 from mlflow_oidc_auth.cli.database import SHELL, database_option, opened
 from mlflow_oidc_auth.cli.naming import service_account_named, user_named
 from mlflow_oidc_auth.cli.output import Value, json_option, print_rows, warn
+from mlflow_oidc_auth.errors import BadRequest
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from mlflow_oidc_auth.accounts.users import User
 
-LONGEST_DAYS = 365
-KEY_DAYS = click.IntRange(1, LONGEST_DAYS)
-"""For how many days a key may be made."""
+KEY_DAYS = click.IntRange(min=1)
+"""For how many days a key is made; what is too long is refused by :func:`make_key`."""
 
 _COLUMNS = ["user", "id", "name", "created", "by", "expires", "last_used"]
 
@@ -65,7 +66,9 @@ def list_tokens(uri: str, user: str | None, as_json: bool) -> None:
 def create(user: str, days: int, name: str, uri: str) -> None:
     """Make an access key for a service account and print it, once.
 
-    People make theirs on the Permissions page, where nobody else sees it.
+    People make theirs on the Permissions page, where nobody else sees it. How long it may work, how many there may be
+    and how long a replaced one works on is what the server's settings say (MAX_TOKEN_DAYS, MAX_TOKENS_PER_USER,
+    REPLACED_TOKEN_HOURS), if they are in the environment of this command too.
     """
     now = datetime.now(UTC)
     with opened(uri) as engine:
@@ -95,16 +98,28 @@ def revoke(user: str, public_id: str | None, uri: str) -> None:
 
 
 def make_key(engine: sa.Engine, user: User, days: int, name: str, now: datetime) -> str:
-    """A new access key in plain, which replaces the one that the user has; whoever calls shows it once.
+    """A new access key in plain, in the place of the one that the user has; whoever calls shows it once.
 
     Raises:
+        BadRequest: the name cannot be one, there are as many keys as there may be, or it is for too long.
         Forbidden: the user is disabled.
-        BadRequest: the name cannot be one.
+        StartRefused: a setting about keys in the environment is wrong.
     """
+    from mlflow_oidc_auth.settings import parse_alone
     from mlflow_oidc_auth.tokens.store import TokenStore
 
-    replaced = TokenStore(engine).active_of(user.id, now)
-    key, _ = TokenStore(engine).create(user.id, now + timedelta(days=days), by=SHELL, now=now, name=name)
-    if replaced:
-        warn(f"{len(replaced)} access key(s) of {user.username} were replaced, and work no more.")
-    return key.reveal()
+    settings = parse_alone(os.environ, "MAX_TOKEN_DAYS", "MAX_TOKENS_PER_USER", "REPLACED_TOKEN_HOURS")
+    longest = settings["max_token_days"]
+    if days > longest:
+        raise BadRequest(f"An access key works at most {longest} days here (MAX_TOKEN_DAYS); ask for fewer.")
+    overlap = timedelta(hours=settings["replaced_token_hours"])
+    store = TokenStore(engine, settings["max_tokens_per_user"], overlap=overlap)
+    before = {key.public_id for key in store.active_of(user.id, now)}
+    made, _ = store.create(user.id, now + timedelta(days=days), by=SHELL, now=now, name=name)
+    left = {key.public_id: key for key in store.active_of(user.id, now)}
+    if ended := before - left.keys():
+        warn(f"{len(ended)} access key(s) of {user.username} were replaced, and work no more.")
+    for key in left.values():
+        if key.replaced_at == now:
+            warn(f"The access key {key.public_id} of {user.username} was replaced, and works until {key.expires_at}.")
+    return made.reveal()

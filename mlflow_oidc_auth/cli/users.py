@@ -153,8 +153,10 @@ def make_admin(name: str, days: int | None, uri: str) -> None:
 
     now = datetime.now(UTC)
     with opened(uri) as engine:
-        user = UserStore(engine).make_admin(user_named(engine, name).username, now, by=SHELL)
+        user = user_named(engine, name)
+        # The key first: where it is refused, nobody has become an admin.
         key = None if days is None else make_key(engine, user, days, "made in the shell", now)
+        UserStore(engine).make_admin(user.username, now, by=SHELL)
     warn(f"{user.username} is an admin until their next login, which follows the login service's admin group.")
     if key is None:
         click.echo(f"{user.username} is an admin.")

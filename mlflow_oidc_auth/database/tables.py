@@ -39,9 +39,10 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def exact(length: int) -> sa.types.TypeEngine[str]:
-    """Text that compares byte for byte whatever the database's collation."""
-    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+def exact(length: int | None) -> sa.types.TypeEngine[str]:
+    """Text that compares byte for byte whatever the database's collation; `None`: of whatever length."""
+    text = sa.Text if length is None else sa.String
+    return text(length).with_variant(text(length, collation="C"), "postgresql")
 
 
 NAME_LENGTH = 256
@@ -237,7 +238,7 @@ audit_records = sa.Table(
     sa.Column("credential", exact(64), nullable=False, server_default=""),  # "token 12", "session 7", "shell"
     sa.Column("address", exact(64), nullable=False, server_default=""),
     sa.Column("act", exact(64), nullable=False),  # "grant.give", "token.create", ...
-    sa.Column("subject", exact(512), nullable=False),  # to whom or what
+    sa.Column("subject", exact(None), nullable=False),  # to whom or what
     sa.Column("before", sa.JSON),
     sa.Column("after", sa.JSON),
 )

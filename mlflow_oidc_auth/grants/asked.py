@@ -6,7 +6,7 @@ answer, before anything is said of the user or group that the request is about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Self
@@ -44,7 +44,9 @@ class Resources(Names, Protocol):
     ) -> tuple[list[Found], int]:
         """One page of those that somebody manages and whose name holds `text`, and how many there are in all."""
 
-    def without_manager(self, offset: int, size: int, now: datetime) -> tuple[list[Found], int]:
+    def without_manager(
+        self, offset: int, size: int, now: datetime, among: Collection[Resource] | None = None
+    ) -> tuple[list[Found], int]:
         """One page of those that nobody manages, and how many there are in all."""
 
 

@@ -220,7 +220,7 @@ def _lock(user_id: int) -> int:
 
 def _subject(kind: Kind, text: str, username: str) -> str:
     noun = "registered model or prompt" if kind.named else NOUNS[kind]
-    return f"{noun} '{text}' for user {username}"
+    return f"{noun} {audit.quoted(text)} for user {username}"
 
 
 def _subject_of(asked: ToDecide) -> str:

@@ -2,6 +2,8 @@
 
 - Giving and taking away need MANAGE on the resource, and never reach above the giver's own level: neither
   the level that is given nor the one that is taken from somebody.
+- Nothing that lets somebody in outlasts the giver's own level: who manages until a date gives until then at most.
+  Else they would give themselves what has no end, and could then remove whoever lent it to them.
 - No change by somebody who is no admin leaves a resource without a manager. Admins may do that.
 - NO_PERMISSIONS can be given: it is an answer like the others, and keeps somebody out whom a group lets in.
 - Nothing more is given to a user who is disabled: it would wait for them unseen.
@@ -32,7 +34,12 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Giver:
-    """Who gives or takes away: the level they have on the resource at this moment, and whether they are an admin."""
+    """Who gives or takes away.
+
+    Attributes:
+        level: what they have on the resource at this moment.
+        is_admin: whether they are above every grant.
+    """
 
     level: Level
     is_admin: bool
@@ -71,7 +78,7 @@ def may_share(giver: Giver, kind: Kind) -> Verdict:
 
 
 def may_give(
-    giver: Giver, level: Level, *, kind: Kind, present: Level | None, before: Managed, after: Managed
+    giver: Giver, level: Level, *, kind: Kind, present: Level | None, at_end: Level, before: Managed, after: Managed
 ) -> Verdict:
     """Whether the giver may make `level` what somebody has by a grant of their own on the resource.
 
@@ -80,10 +87,15 @@ def may_give(
         level: what is given.
         kind: the resource's kind.
         present: what the grant it replaces says; `None` if there is none.
+        at_end: what the giver will have when the grant ends, as grants stand now.
         before: the resource's managers as they are.
         after: the resource's managers as the change leaves them.
     """
-    return _reaches(giver, max(level, present or level), kind) and _keeps_a_manager(giver, kind, before, after)
+    return (
+        _reaches(giver, max(level, present or level), kind)
+        and _lasts(giver, level, at_end, kind)
+        and _keeps_a_manager(giver, kind, before, after)
+    )
 
 
 def may_receive(level: Level, *, is_active: bool) -> Verdict:
@@ -151,6 +163,20 @@ def _reaches(giver: Giver, level: Level, kind: Kind) -> Verdict:
         f"You need {needed.name} on this {noun} to say who may use it, or there is no such {noun}. "
         f"Ask whoever manages it, or an MLflow admin. {REQUESTS}",
         f"needs {needed.name}, has {giver.level.name}",
+    )
+
+
+def _lasts(giver: Giver, level: Level, at_end: Level, kind: Kind) -> Verdict:
+    if giver.is_admin:
+        return Verdict(True, Reason.ADMIN)
+    if level is Level.NO_PERMISSIONS or at_end >= Level.MANAGE:
+        return Verdict(True, Reason.LEVEL_REACHED)
+    return Verdict(
+        False,
+        Reason.LEVEL_MISSING,
+        f"Your own MANAGE on this {NOUNS[kind]} ends before that. Choose an end date that is no later than yours, "
+        "or ask somebody who manages it for longer, or an MLflow admin.",
+        f"has {at_end.name} at the end",
     )
 
 

@@ -13,7 +13,7 @@ waited for by everybody who waits for the lock.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -113,14 +113,15 @@ class GrantStore:
         present = read(connection, place, to)
         if present is not None and present.told() == wanted.told():
             return present
-        if isinstance(place, Pattern):
+        if isinstance(on, Pattern):
             written = write(connection, place, to, wanted)
         else:
-            before = managed(connection, place, now)
+            at_end = self._level_at_end(connection, on, giver, by, until)
+            before = managed(connection, on.resource, now)
             written = write(connection, place, to, wanted)
-            after = managed(connection, place, now)
+            after = managed(connection, on.resource, now)
             held = None if present is None else present.level
-            demand(may_give(giver, level, kind=on.kind, present=held, before=before, after=after))
+            demand(may_give(giver, level, kind=on.kind, present=held, at_end=at_end, before=before, after=after))
         note(connection, "grant.give", on, to, by, now, present, wanted)
         return written
 
@@ -218,6 +219,15 @@ class GrantStore:
             demand(may_share(giver, on.kind))
         return giver
 
+    def _level_at_end(
+        self, connection: sa.Connection, on: Shareable, giver: Giver, by: GivenBy, until: datetime | None
+    ) -> Level:
+        """What the giver has at the last moment of a grant, as grants stand now: the end of time if it has no end."""
+        if giver.is_admin:
+            return giver.level
+        last = datetime.max.replace(tzinfo=UTC) if until is None else until - timedelta(microseconds=1)
+        return self._level(connection, on, by, last)
+
     def _level(self, connection: sa.Connection, on: Shareable, by: GivenBy, now: datetime) -> Level:
         """The giver's level at this moment, by the expression that every check uses."""
         asking = Asking.of(by.user_id, by.group_ids, self._default, now)
@@ -279,8 +289,8 @@ def note(
 def _called(on: On) -> str:
     """As the audit tells it."""
     if isinstance(on, Pattern):
-        return f"{'registered model' if on.kind.named else 'experiment'} pattern '{on}'"
-    key = f"'{on.resource.key}'" if on.kind.named else str(on.resource.experiment_id)
+        return f"{'registered model' if on.kind.named else 'experiment'} pattern {audit.quoted(str(on))}"
+    key = audit.quoted(on.resource.key) if on.kind.named else str(on.resource.experiment_id)
     return f"{NOUNS[on.kind]} {key}"
 
 

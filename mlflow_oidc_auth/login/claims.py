@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from mlflow_oidc_auth.accounts.users import login_name
+from mlflow_oidc_auth.accounts.rules import is_reserved
+from mlflow_oidc_auth.accounts.search import login_name
 from mlflow_oidc_auth.database.tables import NAME_LENGTH
 
 Claims = Mapping[str, Any]
@@ -142,6 +143,12 @@ def _username(claims: Claims, field: str) -> str | NotAdmitted:
         return NotAdmitted(
             Cause.UNUSABLE_USERNAME,
             f"Your {noun} holds characters that a login name here cannot have. Ask an MLflow admin.",
+        )
+    if is_reserved(login_name(value)):
+        return NotAdmitted(
+            Cause.UNUSABLE_USERNAME,
+            f"Your {noun} is a word that has a meaning of its own here. Ask whoever runs the login service to change "
+            "it, or an MLflow admin.",
         )
     return login_name(value)
 

@@ -1,7 +1,8 @@
 """Browser sessions as JSON: one's own, listed and ended; anybody's for an admin.
 
 SECURITY: one's own are for browser sessions alone (`InBrowser` in `operations/ours.py`): whoever holds a key must not
-throw its person out of their browser. What is ended is dead on the next request.
+throw its person out of their browser. An admin's key ends those of others (to offboard somebody is a script's work),
+never the admin's own. What is ended is dead on the next request.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from datetime import datetime
 
 import flask
 
-from mlflow_oidc_auth.accounts.users import UserStore
+from mlflow_oidc_auth.accounts.users import User, UserStore
 from mlflow_oidc_auth.accounts.web import user_called
+from mlflow_oidc_auth.errors import Forbidden
 from mlflow_oidc_auth.login.browsers import browser_words
 from mlflow_oidc_auth.login.sessions import SessionRow, SessionStore
 from mlflow_oidc_auth.vocabulary import CredentialKind
@@ -87,14 +89,25 @@ class _SessionsApi:
 
     def end_one(self, username: str, session_id: int) -> Nothing:
         """End one browser session of a user."""
-        user = user_called(self.users, username)
+        user = self._to_end(username)
         self.sessions.end(user.id, session_id, by=asker().username, now=self.clock())
         return Nothing()
 
     def end_all(self, username: str) -> EndedTold:
         """End all browser sessions of a user."""
-        user = user_called(self.users, username)
+        user = self._to_end(username)
         return EndedTold(ended=self.sessions.end_all(user.id, by=asker().username, now=self.clock()))
+
+    def _to_end(self, username: str) -> User:
+        """The user called so.
+
+        Raises:
+            Forbidden: it is whose key asks.
+        """
+        user = user_called(self.users, username)
+        if user.id == asker().user_id and current_session() is None:
+            raise Forbidden("An access key cannot end the browser sessions of its own person. Log in to do that.")
+        return user
 
     def _listed(self, user_id: int) -> SessionsTold:
         current = current_session()

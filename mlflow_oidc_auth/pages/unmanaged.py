@@ -13,13 +13,16 @@ from mlflow_oidc_auth.grants.asked import given_by
 from mlflow_oidc_auth.grants.many import Wanted, change_many
 from mlflow_oidc_auth.grants.rows import run_alone
 from mlflow_oidc_auth.grants.store import Grantee, Shareable
-from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Listed, asked_page, go, notice, shown, wrong
+from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Listed, asked_page, go, notice, row_id, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, is_plain_number
 from mlflow_oidc_auth.web.forms import form_fields, form_list
 from mlflow_oidc_auth.web.json_api import asker
 
-_NOTICES = {"handed-over": "Done: they have somebody who manages them."}
+_NOTICES = {
+    "handed-over": "Done: they have somebody who manages them.",
+    "managed": "Somebody manages these by now, so nothing was given. The list is as it stands at this moment.",
+}
 _NOBODY = "There is nobody with this e-mail. Write it in full; they must have logged in once."
 
 
@@ -52,18 +55,23 @@ class _UnmanagedPages:
             sentence = _NOBODY if taker is None else "This account is disabled. Choose somebody who can log in."
             return wrong(self._page(Filled("", chosen, {"to": sentence})))
         try:
-            self._give([_resource(one) for one in ticked], Grantee(taker.id, taker.username), me, now)
+            given = self._give([_resource(one) for one in ticked], Grantee(taker.id, taker.username), me, now)
         except Refusal as refusal:
             return wrong(self._page(Filled("", chosen, {"on": refusal.message})))
-        return go(f"{self._parts.prefix}/permissions/unmanaged", "handed-over")
+        return go(f"{self._parts.prefix}/permissions/unmanaged", "handed-over" if given else "managed")
 
-    def _give(self, resources: list[Resource], to: Grantee, me: Identity, now: datetime) -> None:
-        """All of it, or nothing. What is gone from MLflow meanwhile is left out."""
-        there = self._parts.resources.names(resources)
-        changes = [Wanted(Shareable(resource, named.name), to, Level.MANAGE) for resource, named in there.items()]
+    def _give(self, resources: list[Resource], to: Grantee, me: Identity, now: datetime) -> bool:
+        """All of it, or nothing. What is gone from MLflow meanwhile, or managed by somebody, is left out.
+
+        Returns:
+            Whether something was left to give.
+        """
+        left, _ = self._parts.resources.without_manager(0, len(resources), now, among=resources)
+        changes = [Wanted(Shareable(one.resource, one.name), to, Level.MANAGE) for one in left]
         with self._parts.engine.begin() as connection:
             run_alone(connection)
             change_many(connection, changes, by=given_by(me), now=now)
+        return bool(left)
 
     def _page(self, filled: Filled) -> flask.Response:
         number, offset = asked_page()
@@ -87,10 +95,11 @@ def _resource(text: str) -> Resource:
 
     Raises:
         BadRequest: it is none of this page's.
+        NotFound: no database holds a number so large.
     """
     kind, _, key = text.partition(":")
     if kind == Kind.EXPERIMENT and is_plain_number(key):
-        return Resource(Kind.EXPERIMENT, key)
+        return Resource(Kind.EXPERIMENT, str(row_id(key)))
     if kind == Kind.REGISTERED_MODEL and key:
         return Resource(Kind.REGISTERED_MODEL, key)
     raise BadRequest("This form names something that is no experiment, model or prompt. Open the page again.")

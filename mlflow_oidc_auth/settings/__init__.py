@@ -4,7 +4,7 @@
 """
 
 from mlflow_oidc_auth.settings.page import settings_page
-from mlflow_oidc_auth.settings.reading import parse_settings, read_settings
+from mlflow_oidc_auth.settings.reading import parse_alone, parse_settings, read_settings
 from mlflow_oidc_auth.settings.table import Settings
 
-__all__ = ["Settings", "parse_settings", "read_settings", "settings_page"]
+__all__ = ["Settings", "parse_alone", "parse_settings", "read_settings", "settings_page"]

@@ -68,6 +68,27 @@ def parse_settings(environ: Mapping[str, str]) -> Settings:
     return Settings(**found.values, remarks=tuple(found.remarks))
 
 
+def parse_alone(environ: Mapping[str, str], *names: str) -> dict[str, Any]:
+    """Some settings alone, for a command that has the database and not all settings of the server.
+
+    Args:
+        environ: the environment.
+        names: of settings that have a default.
+
+    Returns:
+        What is set, or the default, by the attribute of :class:`Settings`.
+
+    Raises:
+        StartRefused: with one sentence for each of them that is wrong.
+    """
+    found = _Found()
+    for name in names:
+        found.take(name, environ)
+    if found.problems:
+        raise StartRefused(*found.problems)
+    return {TABLE[name].attribute: found.get(name, TABLE[name].field.default) for name in names}
+
+
 class _Found:
     """What was read so far: the values that hold, the names of those that do not, and what to say."""
 

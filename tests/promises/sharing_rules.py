@@ -40,6 +40,12 @@ GIVE, TAKE = "give", "take away"
 
 BEGINNING, LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC)
 
+END = "2999-12-31"
+"""The day until which a row gives; it counts to its last second."""
+
+SOONER, THEN = datetime(2999, 12, 30, 23, 59, 59, tzinfo=UTC), datetime(2999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""A day before a grant until :data:`END` ends, and the moment at which it does."""
+
 READERS, NO_GROUP = "the readers", "no such group"
 """A team with bob in it, and one that is not there."""
 
@@ -73,7 +79,7 @@ class Holds:
     to: str
     level: Level
     on_pattern: bool = False
-    ended: bool = False
+    ends: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,14 @@ GIVERS = {
     "a manager by a pattern": Giver("bob", (Holds("bob", MANAGE, on_pattern=True),)),
     "a manager by a group's pattern": Giver("bob", (Holds(READERS, MANAGE, on_pattern=True),)),
     "whose own grant says less than the group's": Giver("bob", (Holds(READERS, MANAGE), Holds("bob", EDIT))),
-    "whose MANAGE has ended": Giver("bob", (Holds("bob", MANAGE, ended=True),)),
+    "whose MANAGE has ended": Giver("bob", (Holds("bob", MANAGE, ends=LONG_AGO),)),
+    "whose MANAGE ends sooner": Giver("bob", (Holds("bob", MANAGE, ends=SOONER),)),
+    "whose MANAGE ends then": Giver("bob", (Holds("bob", MANAGE, ends=THEN),)),
+    "whose group's MANAGE ends sooner": Giver("bob", (Holds(READERS, MANAGE, ends=SOONER),)),
+    "whose MANAGE by a pattern ends sooner": Giver("bob", (Holds("bob", MANAGE, on_pattern=True, ends=SOONER),)),
+    "whose MANAGE goes on by a pattern": Giver(
+        "bob", (Holds("bob", MANAGE, ends=SOONER), Holds("bob", MANAGE, on_pattern=True))
+    ),
     "a service account that manages it": Giver("robot", (Holds("robot", MANAGE),)),
     "an admin": Giver("root"),
 }
@@ -106,6 +119,7 @@ GIVERS = {
 NEEDS_MANAGE = "You need MANAGE on this {noun} to say who may use it, or there is no such {noun}"
 LAST_MANAGER = "This would leave the {noun} without anybody who manages it"
 LASTING_MANAGER = LAST_MANAGER + ".*without an end date"
+OUTLASTS = "Your own MANAGE on this {noun} ends before that"
 ADMINS_PATTERNS = "Only MLflow admins may give access to a pattern"
 DISABLED = "This user is disabled"
 NO_USER = "no (such )?(user|person)"
@@ -227,6 +241,24 @@ TABLE: tuple[Row, ...] = (
     Row("the owner", GIVE, READ, "alice", before=CAROL_MANAGES),
     Row("a manager by a group", TAKE, None, "alice"),
     Row("a service account that manages it", TAKE, None, "alice"),
+    # --- Nothing that lets in outlasts the giver's own level -----------------------------------------------------
+    Row("whose MANAGE ends sooner", GIVE, READ, "carol", OUTLASTS),
+    Row("whose MANAGE ends sooner", GIVE, READ, "carol", OUTLASTS, ends=True),
+    Row("whose MANAGE ends sooner", GIVE, READ, READERS, OUTLASTS),
+    Row("whose MANAGE ends sooner", GIVE, MANAGE, "bob", OUTLASTS),
+    Row("whose MANAGE ends sooner", GIVE, MANAGE, "bob", OUTLASTS, ends=True),
+    Row("whose MANAGE ends sooner", GIVE, EDIT, "bob", OUTLASTS),
+    Row("whose MANAGE ends sooner", GIVE, EDIT, "carol", OUTLASTS, CAROL_READS),
+    Row("whose MANAGE ends sooner", GIVE, NO_PERMISSIONS, "carol"),
+    Row("whose MANAGE ends sooner", TAKE, None, "carol", before=CAROL_READS),
+    Row("whose MANAGE ends sooner", TAKE, None, "alice", LAST_MANAGER),
+    Row("whose MANAGE ends then", GIVE, READ, "carol", OUTLASTS),
+    Row("whose MANAGE ends then", GIVE, READ, "carol", ends=True),
+    Row("whose MANAGE ends then", GIVE, MANAGE, "carol", ends=True),
+    Row("whose group's MANAGE ends sooner", GIVE, MANAGE, "bob", OUTLASTS),
+    Row("whose MANAGE by a pattern ends sooner", GIVE, MANAGE, "bob", OUTLASTS),
+    Row("whose MANAGE goes on by a pattern", GIVE, READ, "carol"),
+    Row("an admin", GIVE, MANAGE, "carol", before=(Holds("root", MANAGE, ends=SOONER), ALICE_MANAGES)),
     # --- Somebody who cannot log in is given nothing; what they have can be taken ---------------------------------
     Row("the owner", GIVE, READ, "dave", DISABLED),
     Row("an admin", GIVE, MANAGE, "dave", DISABLED),
@@ -284,7 +316,7 @@ def prepare(engine: sa.Engine, row: Row, on: On) -> dict[str, int]:
                 "level": int(holds.level),
                 "granted_by": "before",
                 "granted_at": BEGINNING,
-                "expires_at": LONG_AGO if holds.ended else None,
+                "expires_at": holds.ends,
             }
             table, key = _place(on, holds.on_pattern)
             connection.execute(table.insert().values(whose | said | key))
@@ -293,7 +325,7 @@ def prepare(engine: sa.Engine, row: Row, on: On) -> dict[str, int]:
 
 def check(engine: sa.Engine, row: Row, on: On) -> None:
     """The grants are those of before and what the row changed."""
-    wanted = {(holds.to, holds.on_pattern): (holds.level, holds.ended) for holds in row.holds}
+    wanted = {(holds.to, holds.on_pattern): (holds.level, holds.ends is not None) for holds in row.holds}
     if not row.refusal and row.level is None:
         del wanted[row.to, row.on_pattern]
     elif not row.refusal and row.level is not None:

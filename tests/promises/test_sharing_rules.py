@@ -11,6 +11,7 @@ from mlflow_oidc_auth.database.engine import build_engine
 from tests.databases import Backend, Databases, PostgresMissing
 from tests.http.api.site import Site
 from tests.promises.sharing_rules import (
+    END,
     EVERYTHING,
     GIVE,
     GIVERS,
@@ -45,7 +46,7 @@ def test_a_row_of_the_table_by_our_json(site: Site, row: Row, on: On) -> None:
     whom = {"group": row.to} if row.to_group else {"username": email(row.to)}
     sent: dict[str, Any] = {"resource_type": str(on.kind), **what, **whom}
     if row.level is not None:
-        sent |= {"permission": row.level.name} | ({"expires_at": "2999-12-31"} if row.ends else {})
+        sent |= {"permission": row.level.name} | ({"expires_at": END} if row.ends else {})
     person = site.person(row.person)
     answer = person.ask("POST" if row.act == GIVE else "DELETE", "2.0/mlflow/grants", sent)
     _judge(answer.status_code, answer.json, row, on)

@@ -20,8 +20,10 @@ from mlflow_oidc_auth.database.tables import groups, users
 from tests.browser.pages_site import PREFIX, PagesSite
 from tests.databases import Backend, Databases, PostgresMissing
 from tests.promises.sharing_rules import (
+    END,
     EVERYTHING,
     GIVE,
+    LONG_AGO,
     TABLE,
     TAKE,
     On,
@@ -37,7 +39,8 @@ FOR_THE_PAGE = [row for row in TABLE if not row.on_pattern and row.person != "ro
 CHANGES = [
     row
     for row in FOR_THE_PAGE
-    if row.act == GIVE and any(holds.to == row.to and not (holds.on_pattern or holds.ended) for holds in row.holds)
+    if row.act == GIVE
+    and any(holds.to == row.to and not (holds.on_pattern or holds.ends == LONG_AGO) for holds in row.holds)
 ]
 
 
@@ -81,7 +84,7 @@ def test_the_page_runs_both_acts_each_allowed_and_refused() -> None:
 def _send(site: PagesSite, row: Row, on: On, form: dict[str, str]) -> tuple[TestResponse, str]:
     """The answer to a form, and what the person reads in the end."""
     terms = {} if row.level is None else {"permission": row.level.name}
-    ends = {"expires_at": "2999-12-31"} if row.ends else {}
+    ends = {"expires_at": END} if row.ends else {}
     client, query = _browser(site, row.person), {"resource_type": str(on.kind), "resource_id": on.key}
     answer = client.post(f"{PREFIX}/permissions/sharing", query_string=query, data=form | terms | ends)
     page = client.get(answer.headers["Location"]) if answer.status_code == 303 else answer

@@ -22,6 +22,7 @@ from mlflow_oidc_auth.database.engine import build_engine
 from mlflow_oidc_auth.vocabulary import Kind
 from tests.databases import Backend, Databases, PostgresMissing
 from tests.promises.sharing_rules import (
+    END,
     EVERYTHING,
     GIVE,
     NO_GROUP,
@@ -91,6 +92,6 @@ def words(row: Row, on: On) -> list[str]:
     what = ["--pattern", on.pattern, "--kind", OPTION[on.kind]] if row.on_pattern else [f"--{OPTION[on.kind]}", on.key]
     whom = ["--group", row.to] if row.to_group else ["--user", email(row.to)]
     level = [] if row.level is None else ["--level", row.level.name]
-    until = ["--until", "2999-12-31"] if row.ends else []
+    until = ["--until", END] if row.ends else []
     act = "give" if row.act == GIVE else "take-away"
     return ["grants", act, *whom, *what, *level, *until, "--as", email(row.person)]

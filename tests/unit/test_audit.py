@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,23 @@ def write(engine: sa.Engine, number: int = 0, **changed: Any) -> None:
 def numbers(log: AuditLog, filters: AuditFilter) -> list[int]:
     """The hours of the records that fit, newest first."""
     return [int((record.at - NOW) / timedelta(hours=1)) for record in log.page(filters, None, 100)]
+
+
+def test_a_subject_is_whole_however_long_its_names_are(engine: sa.Engine) -> None:
+    subject = f"registered model {audit.quoted(chr(39) * 256)} for user {'x' * 256}"
+    write(engine, subject=subject)
+    (record,) = AuditLog(engine).page(AuditFilter(), None, 10)
+    assert record.subject == subject
+    assert len(subject) > 512
+
+
+def test_no_name_reads_like_the_end_of_itself() -> None:
+    read = re.compile(r"'(?P<name>(?:[^'\\]|\\.)*)' for user (?P<whom>.*)", re.DOTALL)
+    for name in ("plain", "it's", "x' for user eve", "\\", "\\' for user eve", "''", ""):
+        found = read.fullmatch(f"{audit.quoted(name)} for user bob")
+        assert found is not None, name
+        assert found["whom"] == "bob", name
+        assert re.sub(r"\\(.)", r"\1", found["name"]) == name
 
 
 def test_a_record_is_told_as_it_was_written(engine: sa.Engine) -> None:

@@ -107,6 +107,20 @@ def test_sessions_and_keys_end_with_the_account_and_those_of_others_live_on(site
     assert live_credentials(site, "alice") == (1, 1)
 
 
+def test_an_admins_key_ends_sessions_of_others_and_not_its_own_persons(site: Site, root: Person) -> None:
+    for name in ("bob", "root"):
+        give_credentials(site, name)
+    before = everything(site)
+    [mine] = root.get(f"{USERS}/{email('root')}/sessions").json["sessions"]  # type: ignore[index]
+    for path in (f"{USERS}/{email('root')}/sessions", f"{USERS}/{email('root')}/sessions/{mine['id']}"):
+        status, told = asked(root, "DELETE", path)
+        assert (status, told["error_code"]) == (403, "PERMISSION_DENIED")
+        assert "Log in to do that" in told["message"]
+    assert everything(site) == before
+    assert asked(root, "DELETE", f"{USERS}/{email('bob')}/sessions") == (200, {"ended": 1})
+    assert live_credentials(site, "root") == (1, 1)
+
+
 def test_who_is_enabled_again_gets_no_old_key_back(site: Site, root: Person) -> None:
     give_credentials(site, "bob")
     for is_active in (False, True):

@@ -90,7 +90,36 @@ def test_a_key_is_made_for_service_accounts_alone(home: Shell) -> None:
     assert "were replaced" in again.stderr
     assert len(home.json("tokens", "list", "--user", "robot")) == 1
     assert "is a person, not a service account" in home.refuses("tokens", "create", "--user", BOB, "--days", "30")
-    home.refuses("tokens", "create", "--user", "robot", "--days", "366", code=2)
+    assert "at most 365 days" in home.refuses("tokens", "create", "--user", "robot", "--days", "366")
+
+
+def test_a_key_from_the_shell_keeps_to_the_settings_about_keys(home: Shell) -> None:
+    home.says("service-accounts", "create", "robot", "--owner", ALICE, "--purpose", "nightly training")
+    make = ("tokens", "create", "--user", "robot", "--days")
+    for words in ((*make, "31"), ("users", "make-admin", ALICE, "--key", "31")):
+        refused = home.run(*words, MAX_TOKEN_DAYS="30")
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "at most 30 days here (MAX_TOKEN_DAYS)" in refused.stderr
+    assert home.json("tokens", "list") == []
+    assert [row["admin"] for row in home.json("users", "list", "--search", "alice")] == [False]
+    several = {"MAX_TOKENS_PER_USER": "2", "REPLACED_TOKEN_HOURS": "24"}
+    for name in ("night", "day"):
+        assert "replaced" not in home.run(*make, "30", "--name", name, **several).stderr
+    assert "may have 2" in home.run(*make, "30", "--name", "third", **several).stderr
+    night = next(row["id"] for row in home.json("tokens", "list") if row["name"] == "night")
+    assert (
+        f"The access key {night} of robot was replaced, and works until"
+        in home.run(*make, "30", "--name", "night", **several).stderr
+    )
+    assert sorted(row["name"] for row in home.json("tokens", "list")) == ["day", "night", "night"]
+
+
+def test_a_setting_about_keys_that_is_wrong_makes_no_key(home: Shell) -> None:
+    home.says("service-accounts", "create", "robot", "--owner", ALICE, "--purpose", "nightly training")
+    refused = home.run("tokens", "create", "--user", "robot", "--days", "9", MAX_TOKEN_DAYS="many")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "MAX_TOKEN_DAYS" in refused.stderr
+    assert home.json("tokens", "list") == []
 
 
 def test_one_key_is_revoked_by_its_id(home: Shell) -> None:

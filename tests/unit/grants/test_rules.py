@@ -34,8 +34,16 @@ def test_ones_own_level_is_told_to_whoever_can_read(level: Level, allowed: bool)
 
 @given(giver=levels, level=levels, present=st.none() | levels, kind=kinds)
 def test_giving_needs_manage_whatever_is_given(giver: Level, level: Level, present: Level | None, kind: Kind) -> None:
-    verdict = may_give(Giver(giver, is_admin=False), level, kind=kind, present=present, before=MANAGED, after=MANAGED)
+    by = Giver(giver, is_admin=False)
+    verdict = may_give(by, level, kind=kind, present=present, at_end=giver, before=MANAGED, after=MANAGED)
     assert bool(verdict) is (giver is Level.MANAGE)
+
+
+@given(level=levels, at_end=levels, kind=kinds)
+def test_what_lets_in_does_not_outlast_the_givers_manage(level: Level, at_end: Level, kind: Kind) -> None:
+    giver = Giver(Level.MANAGE, is_admin=False)
+    verdict = may_give(giver, level, kind=kind, present=None, at_end=at_end, before=MANAGED, after=MANAGED)
+    assert bool(verdict) is (at_end is Level.MANAGE or level is Level.NO_PERMISSIONS)
 
 
 @given(giver=levels, present=levels, kind=kinds)
@@ -61,7 +69,9 @@ def test_taking_away_needs_manage_whatever_is_taken(giver: Level, present: Level
 def test_somebody_must_be_left_who_manages(before: Managed, after: Managed, allowed: bool) -> None:
     giver = Giver(Level.MANAGE, is_admin=False)
     kept = (
-        may_give(giver, Level.READ, kind=Kind.EXPERIMENT, present=None, before=before, after=after),
+        may_give(
+            giver, Level.READ, kind=Kind.EXPERIMENT, present=None, at_end=Level.MANAGE, before=before, after=after
+        ),
         may_take_away(giver, kind=Kind.EXPERIMENT, present=Level.MANAGE, before=before, after=after),
     )
     assert [bool(verdict) for verdict in kept] == [allowed, allowed]
@@ -72,7 +82,7 @@ def test_admins_may_do_all_of_it(level: Level, present: Level, kind: Kind, befor
     verdicts = (
         may_share(ADMIN, kind),
         may_know(ADMIN, kind),
-        may_give(ADMIN, level, kind=kind, present=present, before=before, after=after),
+        may_give(ADMIN, level, kind=kind, present=present, at_end=present, before=before, after=after),
         may_take_away(ADMIN, kind=kind, present=present, before=before, after=after),
     )
     assert {verdict.reason for verdict in verdicts if verdict} == {Reason.ADMIN}

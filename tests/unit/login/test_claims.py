@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,16 @@ def test_without_a_display_name_the_login_name_is_shown() -> None:
         profile = profile_from(ALICE | {"name": name}, SETTINGS)
         assert isinstance(profile, Profile)
         assert profile.display_name == "alice@example.test"
+
+
+@pytest.mark.parametrize("name", ["current", "Provider", "shell", "SYSTEM"])
+def test_nobody_is_called_what_the_audit_and_the_api_mean_otherwise(name: str) -> None:
+    settings = Settings(oidc_username_field="preferred_username")
+    refused = profile_from(ALICE | {"preferred_username": name}, settings)
+    assert isinstance(refused, NotAdmitted)
+    assert refused.cause is Cause.UNUSABLE_USERNAME
+    assert "meaning of its own" in refused.sentence
+    assert isinstance(profile_from(ALICE | {"preferred_username": f"{name}1"}, settings), Profile)
 
 
 def test_each_refusal_has_its_own_cause() -> None:
