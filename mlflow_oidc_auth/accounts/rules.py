@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from mlflow_oidc_auth.accounts.values import GroupSource
+from mlflow_oidc_auth.accounts.values import GroupSource, User
 from mlflow_oidc_auth.database.tables import NAME_LENGTH
 from mlflow_oidc_auth.web.strict_json import storable
 
@@ -67,6 +67,15 @@ def group_name_wrong(name: str, source: GroupSource) -> str:
         return "A team's name does not begin with '/': groups of the login service do."
     if source is GroupSource.TEAM and _OWN_ROLE.fullmatch(name):
         return "This name means what a user was granted by name; choose another one."
+    return ""
+
+
+def may_not_be_admin(user: User) -> str:
+    """Why an account cannot be made an admin."""
+    if user.is_service_account:
+        return "A service account is no admin: it would stay one, since it never logs in."
+    if not user.is_active:
+        return "This user is disabled. Enable them first."
     return ""
 
 

@@ -19,7 +19,7 @@ from mlflow_oidc_auth import audit
 from mlflow_oidc_auth.accounts import logins
 from mlflow_oidc_auth.accounts.belongings import grants_of
 from mlflow_oidc_auth.accounts.logins import DISABLED, TAKEN
-from mlflow_oidc_auth.accounts.rules import may_not_end
+from mlflow_oidc_auth.accounts.rules import may_not_be_admin, may_not_end
 from mlflow_oidc_auth.accounts.search import holds, login_name
 from mlflow_oidc_auth.accounts.values import USER_COLUMNS, AnyRow, LoginProfile, User, user_of
 from mlflow_oidc_auth.database.tables import BIGGEST_ID, memberships, sessions, tokens, users
@@ -122,12 +122,6 @@ class UserStore:
             named = sa.select(users.c.id, users.c.username).where(users.c.id.in_(ids))
             return {row.id: row.username for row in connection.execute(named)}
 
-    def is_last_admin(self, user_id: int) -> bool:
-        """Whether this user is an active admin, and nobody else is."""
-        admins = sa.select(users.c.id).where(users.c.is_admin, users.c.is_active).limit(2)
-        with self._engine.connect() as connection:
-            return list(connection.execute(admins).scalars()) == [user_id]
-
     def record_login(self, profile: LoginProfile, now: datetime) -> User:
         """Write down what a login says, and give the user it is for.
 
@@ -212,10 +206,8 @@ class UserStore:
             raise NotFound("There is no such user. Only somebody who logged in here once can be made an admin.")
         with self._engine.begin() as connection:
             user = _held(connection, found.id)
-            if user.is_service_account:
-                raise BadRequest("A service account is no admin: it would stay one, since it never logs in.")
-            if not user.is_active:
-                raise BadRequest("This user is disabled. Enable them first.")
+            if wrong := may_not_be_admin(user):
+                raise BadRequest(wrong)
             if not user.is_admin:
                 connection.execute(users.update().where(users.c.id == user.id).values(is_admin=True))
                 told = {"before": {"is_admin": False}, "after": {"is_admin": True}}

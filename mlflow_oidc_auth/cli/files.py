@@ -41,7 +41,8 @@ def export(uri: str, effective: bool, style: str, default: str) -> None:
             for piece in _effective(engine, style, Level.parse(default), now):
                 click.echo(piece, nl=False)
             return
-        state = _present(engine).state(now)
+        present = _present(engine)
+        state = present.state(present.known(), now)
     for piece in csv_text(state) if style == "csv" else yaml_text(state):
         click.echo(piece, nl=False)
 

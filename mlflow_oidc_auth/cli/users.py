@@ -19,6 +19,7 @@ from mlflow_oidc_auth.cli.output import (
     yes_option,
 )
 from mlflow_oidc_auth.cli.tokens import KEY_DAYS, make_key
+from mlflow_oidc_auth.errors import BadRequest
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -149,11 +150,14 @@ def make_admin(name: str, days: int | None, uri: str) -> None:
     At their next login they are what the login service says. The access key is printed once, and replaces the one
     they have.
     """
+    from mlflow_oidc_auth.accounts.rules import may_not_be_admin
     from mlflow_oidc_auth.accounts.users import UserStore
 
     now = datetime.now(UTC)
     with opened(uri) as engine:
         user = user_named(engine, name)
+        if wrong := may_not_be_admin(user):
+            raise BadRequest(wrong)
         # The key first: where it is refused, nobody has become an admin.
         key = None if days is None else make_key(engine, user, days, "made in the shell", now)
         UserStore(engine).make_admin(user.username, now, by=SHELL)
@@ -229,12 +233,11 @@ def _owner(engine: sa.Engine, user: User) -> str | None:
 
 
 def _manages(engine: sa.Engine, user: User, now: datetime) -> int:
-    """How many resources and patterns the user manages by grants of their own."""
-    from mlflow_oidc_auth.grants.listing import GrantListing, Holders
-    from mlflow_oidc_auth.vocabulary import Level
+    """How many resources the user manages by grants of their own."""
+    from mlflow_oidc_auth.grants.counts import GrantCounts
 
-    found = GrantListing(engine).find(now, holders=Holders(user.id))
-    return sum(grant.level is Level.MANAGE for grant in found)
+    _, manages = GrantCounts(engine).of_user(user.id, now)
+    return manages
 
 
 def _sessions(engine: sa.Engine) -> SessionStore:

@@ -118,8 +118,9 @@ class OidcAuthClient(MlflowsMethods):
         sent = given(resource_type=resource_type, name=name, permission=permission, reason=reason)
         self._request("POST", f"{_ROOT}/access-requests", json=sent)
 
-    def list_access_requests(self, **wanted: str) -> list[AccessRequest]:
-        """One's own requests, and those that one may decide."""
+    def list_access_requests(self, *, to_decide: bool = False) -> list[AccessRequest]:
+        """What one asked for oneself; or, `to_decide`, the open requests on what one manages."""
+        wanted = {"to_decide": "true"} if to_decide else {}
         found = self._every(f"{_ROOT}/access-requests", "access_requests", **wanted)
         return [read(AccessRequest, told) for told in found]
 

@@ -152,28 +152,31 @@ class ServiceAccount:
     owner: str | None = None
     purpose: str = ""
     is_active: bool = True
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """An access key without its secret."""
+    """An access key without its secret. `replaced_at`: since then a newer key is in its place, and it ends early."""
 
     id: str
     created_at: datetime
     expires_at: datetime
     name: str = ""
     last_used_at: datetime | None = None
+    replaced_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where somebody is logged in with a browser."""
+    """Where somebody is logged in with a browser. `current`: it is the one that asks."""
 
     id: int
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
     browser: str = ""
+    current: bool = False
 
 
 @dataclass(frozen=True, slots=True)

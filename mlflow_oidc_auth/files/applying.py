@@ -77,7 +77,8 @@ class Applier:
         document = read_document(text, now)
         with self.engine.begin() as connection:
             run_alone(connection)
-            known, state = self.present.known(), self.present.state(now)
+            known = self.present.known()
+            state = self.present.state(known, now)
             naming = Naming(known, state, self.present.resources)
             wanted = naming.wanted(document)
             if problems := [*document.problems, *naming.problems]:

@@ -50,9 +50,9 @@ class Present:
         users = {user.username: user for user in self.users.every()}
         return Known(users, {(group.source, group.name): group for group in self.groups.every()})
 
-    def state(self, now: datetime) -> State:
-        """All of it."""
-        known, found = self.known(), self.listing.find(now)
+    def state(self, known: Known, now: datetime) -> State:
+        """All of it, as far as it is about who is `known`: who came since then comes into the next file."""
+        found = self.listing.find(now)
         sources = {group.id: group.source for group in known.groups.values()}
         names = self.resources.names({_resource(grant) for grant in found if not grant.is_pattern})
         called = {_where(grant): _called(names[_resource(grant)]) for grant in found if _named(grant, names)}
@@ -67,7 +67,7 @@ class Present:
         members: dict[int, set[str]] = {}
         usernames = {user.id: user.username for user in known.users.values()}
         for user_id, groups in self.groups.by_user().items():
-            for group in groups:
+            for group in groups if user_id in usernames else ():
                 members.setdefault(group.id, set()).add(usernames[user_id])
         described = self.groups.descriptions()
         return {

@@ -41,9 +41,10 @@ from mlflow_oidc_auth.grants.request_rows import (
     withdraw,
 )
 from mlflow_oidc_auth.grants.rows import take_turns
-from mlflow_oidc_auth.grants.rules import NOUNS
+from mlflow_oidc_auth.grants.rules import NOUNS, may_end
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, GrantStore, Shareable
 from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode, pattern_kind
+from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Kind, Level
 
 __all__ = ["LASTS", "MOST_A_DAY", "MOST_OPEN", "Asked", "Deciding", "RequestStore", "ToDecide"]
@@ -126,13 +127,14 @@ class RequestStore:
         """Give what is asked for, or another level; who has it by now anyway is given nothing.
 
         Raises:
-            BadRequest: the level is none to grant.
+            BadRequest: the level is none to grant, or `until` has passed.
             Forbidden: the rules refuse the grant; the request stays open.
             NotFound: there is no such request, or it is not theirs to decide.
         """
         with self._decision(request_id, "granted", by, now) as (connection, asked):
             given = asked.level if level is None else level
             _refuse_unaskable(asked.on.resource.key, given)
+            demand(may_end(until, now))
             if self._level_of(connection, asked.user_id, asked.on, now) < given:
                 giver = GivenBy(by.username, by.is_admin, by.user_id, by.group_ids)
                 to = Grantee(asked.user_id, asked.username)

@@ -14,7 +14,6 @@ import flask
 from pydantic import Field
 
 from mlflow_oidc_auth.database.tables import BIGGEST_ID
-from mlflow_oidc_auth.errors import BadRequest
 from mlflow_oidc_auth.grants.request_rows import Asked, ToDecide
 from mlflow_oidc_auth.grants.requests import RequestStore
 from mlflow_oidc_auth.vocabulary import Kind
@@ -115,10 +114,8 @@ class _RequestsApi:
 
     def grant(self, sent: GrantRequest, request_id: int) -> Nothing:
         """Give what is asked for, or another level, to who asked."""
-        now = self.clock()
-        if sent.expires_at is not None and sent.expires_at <= now:
-            raise BadRequest("'expires_at' is in the past; choose a day that is not over.")
-        self.requests.grant(_row(request_id), by=asker(), now=now, level=sent.permission, until=sent.expires_at)
+        row, now = _row(request_id), self.clock()
+        self.requests.grant(row, by=asker(), now=now, level=sent.permission, until=sent.expires_at)
         return Nothing()
 
     def decline(self, request_id: int) -> Nothing:

@@ -16,6 +16,7 @@ NO_PERMISSIONS as the giver's level for both.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from mlflow_oidc_auth.permissions.verdicts import ASK, REQUESTS
 from mlflow_oidc_auth.vocabulary import Kind, Level, Reason, Verdict
@@ -96,6 +97,13 @@ def may_give(
         and _lasts(giver, level, at_end, kind)
         and _keeps_a_manager(giver, kind, before, after)
     )
+
+
+def may_end(until: datetime | None, now: datetime) -> Verdict:
+    """Whether something can be given until then: the end lies ahead, or there is none."""
+    if until is None or until > now:
+        return Verdict(True, Reason.LEVEL_REACHED)
+    return Verdict(False, Reason.NO_TARGET, "The day on which it is to end is over; choose today or a later one.")
 
 
 def may_receive(level: Level, *, is_active: bool) -> Verdict:

@@ -22,11 +22,12 @@ from mlflow_oidc_auth import audit
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE, experiment_grants, named_grants, users
 from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.handover import move
-from mlflow_oidc_auth.grants.managers import managed, managers
-from mlflow_oidc_auth.grants.rows import live, read, remove, run_alone, table_of, take_turns, target, write
+from mlflow_oidc_auth.grants.managers import managed
+from mlflow_oidc_auth.grants.rows import live, read, remove, run_alone, take_turns, target, write
 from mlflow_oidc_auth.grants.rules import (
     NOUNS,
     Giver,
+    may_end,
     may_give,
     may_give_pattern,
     may_hand_over,
@@ -40,7 +41,6 @@ from mlflow_oidc_auth.grants.values import (
     Grant,
     Grantee,
     Held,
-    ManagedBy,
     Matching,
     Named,
     On,
@@ -58,7 +58,6 @@ __all__ = [
     "GrantStore",
     "Grantee",
     "Held",
-    "ManagedBy",
     "Matching",
     "Named",
     "On",
@@ -88,7 +87,7 @@ class GrantStore:
         Whoever calls has made sure that the resource is there. On a pattern only admins give.
 
         Raises:
-            BadRequest: the grantee is disabled.
+            BadRequest: the grantee is disabled, or `until` has passed.
             Forbidden: the rules refuse; nothing was changed.
             NotFound: the grantee is gone.
         """
@@ -109,6 +108,7 @@ class GrantStore:
         """:meth:`give` within the caller's transaction, which must end where this refuses."""
         wanted, place = Grant(level, by.username, now, until), target(on)
         giver = self._turn(connection, on, by, now)
+        demand(may_end(until, now))
         demand(may_receive(level, is_active=_is_active(connection, to)))
         present = read(connection, place, to)
         if present is not None and present.told() == wanted.told():
@@ -179,13 +179,6 @@ class GrantStore:
         """The grantee's own grant on it, one past its end too; `None` if there is none."""
         with self._engine.connect() as connection:
             return read(connection, on, of)
-
-    def managers_of(self, resource: Resource, now: datetime) -> list[ManagedBy]:
-        """The active users whose MANAGE on the resource comes from grants on it alone, by username."""
-        found = managers(resource, live(table_of(resource), now)).order_by(users.c.username)
-        with self._engine.connect() as connection:
-            rows = connection.execute(found)
-            return [ManagedBy(row.id, row.username, Rung.USER if row.own else Rung.GROUP) for row in rows]
 
     def owned_and_shared(
         self, user_id: int, group_ids: Collection[int], offset: int, size: int, now: datetime

@@ -125,15 +125,6 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class ManagedBy:
-    """An active user with MANAGE on a resource, by a grant of their own (`USER`) or a group's (`GROUP`)."""
-
-    user_id: int
-    username: str
-    rung: Rung
-
-
-@dataclass(frozen=True, slots=True)
 class Held:
     """A resource that somebody owns or was given, the winning level, and whose grant it is (`USER` or `GROUP`).
 

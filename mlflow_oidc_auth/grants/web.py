@@ -17,7 +17,7 @@ import flask
 from pydantic import model_validator
 
 from mlflow_oidc_auth.accounts.web import one_user
-from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound
+from mlflow_oidc_auth.errors import Forbidden, NotFound
 from mlflow_oidc_auth.grants.asked import (
     Asked,
     Judging,
@@ -131,8 +131,6 @@ class _GrantsApi:
     def give(self, sent: GiveGrant) -> OneGrant:
         """Make a level what the user's or group's own grant on a resource or pattern says."""
         me, now = asker(), self.clock()
-        if sent.expires_at is not None and sent.expires_at <= now:
-            raise BadRequest("'expires_at' is in the past; choose a day that is not over.")
         on = self.asked.on(me, sent)
         to = self.asked.grantee(sent)
         grant = self.grants.give(on, to, sent.permission, by=given_by(me), now=now, until=sent.expires_at)

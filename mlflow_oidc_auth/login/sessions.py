@@ -175,14 +175,6 @@ class SessionStore:
             row = connection.execute(statement.returning(sessions.c.sealed_id_token, username)).one_or_none()
         return None if row is None else EndedSession(row[1] or "", self._unseal(row[0]))
 
-    def end_by_provider(self, issuer: str, sid: str | None, sub: str | None) -> int:
-        """End the sessions the provider names: one by `sid`, else all of `sub`.
-
-        Returns:
-            How many there were.
-        """
-        return self._end(_named_by_provider(issuer, sid, sub))
-
     def heed(self, notice: LogoutNotice, now: datetime) -> int | None:
         """Do what a verified logout token asks, once, in one transaction.
 
@@ -229,10 +221,6 @@ class SessionStore:
 
     def _over(self, now: datetime) -> sa.ColumnElement[bool]:
         return sa.or_(sessions.c.expires_at <= now, sessions.c.last_seen_at <= now - self._idle)
-
-    def _end(self, condition: sa.ColumnElement[bool]) -> int:
-        with self._engine.begin() as connection:
-            return connection.execute(sessions.delete().where(condition)).rowcount
 
     def _end_audited(self, condition: sa.ColumnElement[bool], by: str, now: datetime) -> int:
         """End sessions that somebody chose, here or on an admin's page, and write it down."""

@@ -20,10 +20,10 @@ from mlflow_oidc_auth.grants.listing import Holders, ListedGrant
 from mlflow_oidc_auth.grants.store import Grantee, On, Pattern, Shareable
 from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Shown, go, row_id, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
+from mlflow_oidc_auth.pages.terms import level_and_end
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
 from mlflow_oidc_auth.web.forms import form_fields, query_fields
 from mlflow_oidc_auth.web.json_api import asker
-from mlflow_oidc_auth.web.moments import end_of_day
 from mlflow_oidc_auth.web.strict_json import storable
 
 FIELDS = ("kind", "on", "permission", "expires_at")
@@ -133,20 +133,12 @@ class Giving:
 
     def read(self, said: Mapping[str, str], now: datetime) -> Wanted | dict[str, str]:
         """What the form asks for, or what is wrong with it, by field."""
-        problems: dict[str, str] = {}
-        on = level = until = None
+        on = None
+        level, until, problems = level_and_end(said, now)
         try:
             on = self._on(_kind(said["kind"]), said["on"].strip())
         except ValueError as error:
             problems["on"] = str(error)
-        try:
-            level = Level.parse(said["permission"])
-        except ValueError:
-            problems["permission"] = "Choose a level."
-        try:
-            until = _end(said["expires_at"], now)
-        except ValueError as error:
-            problems["expires_at"] = str(error)
         return problems if problems or on is None or level is None else Wanted(on, level, until)
 
     def preview(self, wanted: Wanted, to: Grantee) -> dict[str, Any]:
@@ -227,18 +219,6 @@ def _kind(text: str) -> Kind:
     if text not in dict(KIND_OPTIONS):
         raise ValueError("Choose experiments, or models and prompts.")
     return Kind(text)
-
-
-def _end(text: str, now: datetime) -> datetime | None:
-    if not text:
-        return None
-    try:
-        end = end_of_day(text)
-    except ValueError as error:
-        raise ValueError(f"The end {error}") from None
-    if end <= now:
-        raise ValueError("The end is in the past. Choose a later date, or leave it empty for no end.")
-    return end
 
 
 def _target(on: On) -> Resource | Pattern:

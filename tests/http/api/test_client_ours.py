@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
 
-from mlflow_oidc_auth.client import OidcAuthClient
+from mlflow_oidc_auth.client import (
+    AccessKey,
+    AccessRequest,
+    AuditRecord,
+    Explanation,
+    Grant,
+    Group,
+    Member,
+    OidcAuthClient,
+    Preview,
+    ServiceAccount,
+    Session,
+    Step,
+    Unmanaged,
+)
 from tests.http.api.site import EXPERIMENT, MODEL, Site, email
+
+ROOT = Path(__file__).parents[3]
+
+TOLD = {
+    AccessKey: "KeyTold",
+    AccessRequest: "ToldRequest",
+    AuditRecord: "ToldRecord",
+    Explanation: "ToldExplanation",
+    Grant: "ToldGrant",
+    Group: "ToldGroup",
+    Member: "ToldMember",
+    Preview: "Preview",
+    ServiceAccount: "ToldServiceAccount",
+    Session: "SessionTold",
+    Step: "ToldStep",
+    Unmanaged: "ToldUnmanaged",
+}
+
+
+@pytest.mark.parametrize("value", TOLD, ids=lambda value: value.__name__)
+def test_the_client_keeps_all_that_the_api_tells(value: type[Any]) -> None:
+    document = json.loads((ROOT / "docs" / "openapi.json").read_text())
+    told = document["components"]["schemas"][TOLD[value]]["properties"]
+    assert {field.name for field in dataclasses.fields(value)} == set(told)
 
 
 @pytest.fixture
@@ -67,13 +109,13 @@ def test_asking_for_access_and_deciding(site: Site, as_: As) -> None:
     [mine] = as_("carol").list_access_requests()
     assert (mine.state, mine.reason) == ("open", "for a demo")
     alice = as_("alice")
-    [open_] = alice.list_access_requests(to_decide="true")
+    [open_] = alice.list_access_requests(to_decide=True)
     alice.grant_access_request(open_.id)
     assert alice.get_user_permission(email("carol"), "registered_model", MODEL.key).permission == "READ"
     as_("carol").request_access("experiment", EXPERIMENT.key, "READ")
-    [again] = as_("alice").list_access_requests(to_decide="true")
+    [again] = as_("alice").list_access_requests(to_decide=True)
     as_("alice").decline_access_request(again.id)
-    assert as_("alice").list_access_requests(to_decide="true") == []
+    assert as_("alice").list_access_requests(to_decide=True) == []
 
 
 def test_the_audit_is_told_to_admins(site: Site, as_: As) -> None:

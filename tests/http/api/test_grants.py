@@ -104,7 +104,7 @@ def test_an_end_date_is_the_last_second_of_that_day(site: Site, alice: Person) -
     assert give(alice, EXPERIMENT.fields, user("bob"), expires_at=today)[0] == 200
     status, told = give(alice, EXPERIMENT.fields, user("carol"), expires_at=f"{NOW - timedelta(days=1):%Y-%m-%d}")
     assert status == 400
-    assert "'expires_at' is in the past" in told["message"]
+    assert "The day on which it is to end is over" in told["message"]
     assert give(alice, EXPERIMENT.fields, user("bob"))[1]["grant"]["expires_at"] is None
 
 

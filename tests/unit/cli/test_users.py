@@ -114,6 +114,13 @@ def test_a_key_from_the_shell_keeps_to_the_settings_about_keys(home: Shell) -> N
     assert sorted(row["name"] for row in home.json("tokens", "list")) == ["day", "night", "night"]
 
 
+def test_no_key_is_replaced_for_somebody_who_cannot_be_an_admin(home: Shell) -> None:
+    home.says("service-accounts", "create", "robot", "--owner", ALICE, "--purpose", "nightly training")
+    key = home.run("tokens", "create", "--user", "robot", "--days", "30").stdout.strip()
+    assert "A service account is no admin" in home.refuses("users", "make-admin", "robot", "--key", "30")
+    assert who_has(home, key).username == "robot"
+
+
 def test_a_setting_about_keys_that_is_wrong_makes_no_key(home: Shell) -> None:
     home.says("service-accounts", "create", "robot", "--owner", ALICE, "--purpose", "nightly training")
     refused = home.run("tokens", "create", "--user", "robot", "--days", "9", MAX_TOKEN_DAYS="many")

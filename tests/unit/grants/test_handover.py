@@ -127,7 +127,7 @@ def test_who_may_not_and_to_whom_it_may_not(world: World, store: GrantStore) -> 
 def test_what_a_disabled_user_managed_can_be_handed_over(world: World, store: GrantStore) -> None:
     world.disable("alice")
     assert hand_over(world, store) == 4
-    assert [one.username for one in store.managers_of(EXPERIMENT.resource, NOW)] == ["bob@example.test"]
+    assert world.managers(EXPERIMENT) == ["bob@example.test"]
 
 
 def test_ten_thousand_grants_go_in_a_few_statements(world: World, store: GrantStore, engine: sa.Engine) -> None:
@@ -175,7 +175,7 @@ def test_two_hand_overs_and_a_grant_at_once_leave_one_grant_each(world: World, s
     )
     assert outcomes == ["done"] * 4
     assert [store.read(on.resource, world.to("alice")) for on in (*EVERY_KIND, OTHER)] == [None] * 4
-    assert [len(store.managers_of(on.resource, NOW)) for on in (PROMPT, OTHER)] == [1, 1]
+    assert [len(world.managers(on)) for on in (PROMPT, OTHER)] == [1, 1]
 
 
 def _fill(engine: sa.Engine, to: Grantee, numbers: range, level: Level = Level.MANAGE) -> None:

@@ -69,7 +69,7 @@ def test_two_managers_who_remove_each_other_leave_one(
             lambda: store.take_away(on, world.to("alice"), by=bob, now=NOW),
         )
     assert sorted(outcomes) == ["Forbidden", "done"]
-    assert len(store.managers_of(on.resource, NOW)) == 1
+    assert len(world.managers(on)) == 1
 
 
 @every_kind
@@ -82,7 +82,7 @@ def test_two_managers_who_both_go_leave_one(world: World, store: GrantStore, eng
             lambda: store.give(on, world.to("bob"), Level.READ, by=bob, now=NOW),
         )
     assert sorted(outcomes) == ["Forbidden", "done"]
-    assert len(store.managers_of(on.resource, NOW)) == 1
+    assert len(world.managers(on)) == 1
 
 
 def test_many_who_give_the_same_person_at_once_leave_one_grant(world: World, store: GrantStore) -> None:

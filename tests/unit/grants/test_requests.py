@@ -224,6 +224,16 @@ def test_what_is_refused_leaves_the_request_open(asking: Asking) -> None:
     assert [act for _, act, _ in asking.acts()] == ["request.ask"]
 
 
+@pytest.mark.parametrize("has_it_by_now", [False, True])
+def test_nothing_is_granted_until_a_moment_that_is_over(asking: Asking, has_it_by_now: bool) -> None:
+    asked = asking.ask("bob", EXPERIMENT)
+    if has_it_by_now:
+        asking.world.given(EXPERIMENT, Level.EDIT, asking.world.readers)
+    with pytest.raises(BadRequest, match="is over"):
+        asking.store.grant(asked.id, by=asking.by("alice"), now=NOW, until=NOW)
+    assert [act for _, act, _ in asking.acts()] == ["request.ask"]
+
+
 def test_another_level_than_asked_for_can_be_granted(asking: Asking) -> None:
     asked = asking.ask("carol", MODEL, Level.MANAGE)
     asking.store.grant(asked.id, by=asking.by("alice"), now=NOW, level=Level.READ)

@@ -141,7 +141,7 @@ def test_the_last_manager_cannot_go_but_an_admin_may_send_them(world: World, sto
         store.give(on, alice, Level.MANAGE, by=world.by("alice"), now=NOW, until=TOMORROW)
     assert store.read(on.resource, alice) == Grant(Level.MANAGE, "system", NOW, None)
     store.take_away(on, alice, by=SHELL, now=NOW)
-    assert store.managers_of(on.resource, NOW) == []
+    assert world.managers(on) == []
 
 
 @pytest.mark.parametrize(
@@ -205,12 +205,11 @@ def test_what_had_no_manager_need_not_get_one(world: World, store: GrantStore) -
 # --- What is read -----------------------------------------------------------------------------------------
 
 
-def test_managers_are_active_users_and_whence_they_have_it(world: World, store: GrantStore) -> None:
+def test_managers_are_active_users_by_their_own_grant_or_a_groups(world: World) -> None:
     world.given(EXPERIMENT, Level.MANAGE, world.group("leads", "carol", "dave", "alice"))
     world.given(EXPERIMENT, Level.MANAGE, world.to("bob"), until=NOW)
     world.disable("dave")
-    found = [(manager.username, manager.rung) for manager in store.managers_of(EXPERIMENT.resource, NOW)]
-    assert found == [("alice@example.test", Rung.USER), ("carol@example.test", Rung.GROUP)]
+    assert world.managers(EXPERIMENT) == ["alice@example.test", "carol@example.test"]
 
 
 def _page(world: World, store: GrantStore, offset: int = 0, size: int = 10) -> tuple[list[Held], int]:

@@ -16,6 +16,8 @@ from mlflow_oidc_auth.database.tables import (
     named_grants,
     pattern_grants,
 )
+from mlflow_oidc_auth.grants.managers import managers
+from mlflow_oidc_auth.grants.rows import live, table_of
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, Shareable
 from mlflow_oidc_auth.login.claims import Profile
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
@@ -78,6 +80,12 @@ class World:
     def delete(self, name: str) -> None:
         """Somebody is gone."""
         self._users.delete(self._ids[name], NOW)
+
+    def managers(self, on: Shareable) -> list[str]:
+        """The active users whose MANAGE comes from grants on the resource alone, by username."""
+        statement = managers(on.resource, live(table_of(on.resource), NOW))
+        with self.engine.connect() as connection:
+            return sorted(row.username for row in connection.execute(statement))
 
     def acts(self) -> list[tuple[str, str, str, Any, Any]]:
         """What is written down of grants: by whom, what, on what, before and after."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from mlflow_oidc_auth.database.tables import users as users_table
 from mlflow_oidc_auth.database.turns import write_first
 from mlflow_oidc_auth.errors import Forbidden, NotFound
 from mlflow_oidc_auth.login.claims import Profile
+from mlflow_oidc_auth.login.logout_token import LogoutNotice
 from mlflow_oidc_auth.login.sessions import SessionRefused, SessionStore
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity
 
@@ -226,12 +228,18 @@ def test_the_provider_names_a_session_or_a_subject_of_its_own(
     issuer = "https://id.example.test"
     opened(sessions, alice, sid="one")
     opened(sessions, alice, sid="two")
-    assert sessions.end_by_provider("https://evil.example.test", "one", None) == 0
-    assert sessions.end_by_provider("https://evil.example.test", None, "alice-sub") == 0
-    assert sessions.end_by_provider(issuer, "one", "bob-sub") == 0
-    assert sessions.end_by_provider(issuer, None, None) == 0
-    assert sessions.end_by_provider(issuer, "one", None) == 1
-    assert sessions.end_by_provider(issuer, None, "alice-sub") == 1
+    numbers = itertools.count()
+
+    def ended(issuer: str, sid: str | None, sub: str | None) -> int | None:
+        notice = LogoutNotice(issuer, sid, sub, f"digest {next(numbers)}", NOW + MINUTE)
+        return sessions.heed(notice, NOW)
+
+    assert ended("https://evil.example.test", "one", None) == 0
+    assert ended("https://evil.example.test", None, "alice-sub") == 0
+    assert ended(issuer, "one", "bob-sub") == 0
+    assert ended(issuer, None, None) == 0
+    assert ended(issuer, "one", None) == 1
+    assert ended(issuer, None, "alice-sub") == 1
 
 
 def test_a_listing_shows_live_sessions_only(sessions: SessionStore, alice: int) -> None:
