@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
-import venv
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.package.conftest import ROOT
+from tests.alone import installed_alone
+from tests.pipelines import THE_THREE, compiled
 
 SOON = 0.5
 """In seconds: a pod that serves waits for the start."""
@@ -65,16 +61,6 @@ use_mlflow_credentials(%s)
 """
 
 
-def installed_alone(folder: Path, wheel: Path, lock: str) -> Path:
-    """An environment with one lock and the wheel, and nothing else; its folder of programs."""
-    venv.create(folder, with_pip=False)
-    python = folder / "bin" / "python"
-    install = [str(Path(sys.executable).parent / "uv"), "pip", "install", "-q", "--python", str(python)]
-    subprocess.run([*install, "--require-hashes", "-r", str(ROOT / lock)], check=True, timeout=280)
-    subprocess.run([*install, "--no-deps", str(wheel)], check=True)
-    return python.parent
-
-
 @pytest.fixture(scope="module")
 def initializer(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the storage initializer runs."""
@@ -100,38 +86,14 @@ def test_the_storage_initializer_runs_without_the_server_and_starts_soon(initial
     assert server.returncode == 1
 
 
-def compiled(pipelines: Path, folder: Path, code: str) -> Any:
-    """The platform's part of what a pipeline compiles to."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    (folder / "pipeline.py").write_text(code)  # a component is made of its source
-    command = [str(pipelines / "python"), "pipeline.py"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    pipeline, platform = yaml.safe_load_all((folder / "pipeline.yaml").read_text())
-    assert "tasks" in pipeline["root"]["dag"]
-    return platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-
-
-def secrets(executor: dict[str, Any]) -> dict[str, set[tuple[str, str]]]:
-    """By secret, the keys that are taken from it and the variables they become."""
-    return {
-        secret["secretName"]: {(pair["secretKey"], pair["envVar"]) for pair in secret["keyToEnv"]}
-        for secret in executor["secretAsEnv"]
-    }
-
-
-THE_THREE = {(name, name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")}
-
-
 def test_each_task_gets_the_three_variables_from_the_secret(pipelines: Path, tmp_path: Path) -> None:
-    executors = compiled(pipelines, tmp_path, PIPELINE)
-    found = [secrets(executor) for _, executor in sorted(executors.items())]
+    made = compiled(pipelines, tmp_path, PIPELINE)
+    found = [made.secrets(task) for task in made.tasks()]
     assert found == [{"mlflow-credentials": THE_THREE}, {"mlflow-credentials": THE_THREE}, {"another": THE_THREE}]
 
 
 def test_it_is_what_one_would_write_by_hand(pipelines: Path, tmp_path: Path) -> None:
-    [executor] = compiled(pipelines, tmp_path, BY_HAND).values()
-    assert secrets(executor) == {"mlflow-credentials": THE_THREE}
+    assert compiled(pipelines, tmp_path, BY_HAND).secrets("train") == {"mlflow-credentials": THE_THREE}
 
 
 @pytest.mark.parametrize("arguments", ["", "object(), secret_name=''"])

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from mlflow_oidc_auth.database.engine import build_engine
 from mlflow_oidc_auth.database.migrate import head, present
 from mlflow_oidc_auth.database.tables import metadata
+from tests.alone import ROOT
 from tests.databases import Backend, Databases, PostgresMissing
-from tests.package.conftest import ROOT, Installed
+from tests.package.conftest import Installed
 
 PACKAGE = ROOT / "mlflow_oidc_auth"
 
