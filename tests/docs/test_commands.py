@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = [
     *ROOT.glob("*.md"),
     *ROOT.glob("docs/**/*.md"),
+    *ROOT.glob("examples/**/*.md"),
     *ROOT.glob("mlflow_oidc_auth/**/*.py"),
     ROOT / "Makefile",
     ROOT / "docker-compose.yml",

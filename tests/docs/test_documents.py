@@ -20,7 +20,7 @@ from tests.login.site import PREFIX
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "mlflow_oidc_auth"
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
