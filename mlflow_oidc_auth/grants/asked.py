@@ -33,6 +33,9 @@ class Resources(Names, Protocol):
     def find(self, kind: Kind, key: str) -> Shareable | None:
         """The resource of this kind with this id or name."""
 
+    def called(self, kind: Kind, text: str) -> Shareable | None:
+        """The resource that somebody means by `text`: its id, or its very name."""
+
     def matching(self, pattern: Pattern) -> Matching:
         """How many a pattern covers at this moment, and the first few by name."""
 

@@ -15,7 +15,7 @@ from mlflow_oidc_auth.grants.explain_web import Why
 from mlflow_oidc_auth.grants.store import Named
 from mlflow_oidc_auth.pages.lists import shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
-from mlflow_oidc_auth.vocabulary import Identity, Kind, Rung, is_plain_number
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Rung
 from mlflow_oidc_auth.web.forms import query_fields
 from mlflow_oidc_auth.web.json_api import asker
 
@@ -59,7 +59,8 @@ class _WhyPage:
 
     def _answered(self, me: Identity, said: dict[str, str]) -> Response:
         try:
-            on, found = self._why.answer(me, said["username"], Kind(said["resource_type"]), said["resource_id"])
+            kind = Kind(said["resource_type"])
+            on, found = self._why.answer(me, said["username"], kind, self._key(kind, said["resource_id"]))
         except (Forbidden, NotFound) as refusal:
             page = self._page(said, {"resource_id": refusal.message})
             page.status_code = refusal.status
@@ -67,6 +68,11 @@ class _WhyPage:
         resource = shown(on.resource, Named(on.resource.kind, on.name), self._parts.prefix)
         steps = [(_STEPS[step.rung], step) for step in found.steps]
         return self._page(said, {}, explanation=found, resource=resource, steps=steps)
+
+    def _key(self, kind: Kind, text: str) -> str:
+        """The id or name of what somebody means. What is not there keeps what was typed: it leads nowhere."""
+        found = self._parts.resources.called(kind, text)
+        return text if found is None else found.resource.key
 
     def _page(self, said: Mapping[str, str], problems: Mapping[str, str], **answer: object) -> flask.Response:
         values = {"explanation": None, "resource": None, "steps": ()} | answer
@@ -78,6 +84,4 @@ class _WhyPage:
 def _wrong(said: Mapping[str, str]) -> dict[str, str]:
     if said["resource_type"] not in set(Kind):
         return {"resource_type": "Choose what it is."}
-    if said["resource_type"] == Kind.EXPERIMENT and not is_plain_number(said["resource_id"]):
-        return {"resource_id": "An experiment is named by its id, a whole number; its page has it in its address."}
     return {}

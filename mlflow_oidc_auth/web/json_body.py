@@ -73,7 +73,7 @@ Text = Annotated[
 """Text that is not empty. A validator of a field's own raises ValueError with the end of a sentence that begins
 with the field's name."""
 
-Number = Annotated[int, BeforeValidator(_plain_digits), Field(ge=0, le=10**18 - 1)]
+Number = Annotated[int, Field(ge=0, le=10**18 - 1), BeforeValidator(_plain_digits)]
 """A whole number from 0 that databases can compare with, in plain digits where it is sent as text."""
 
 _Body = TypeVar("_Body", bound=Body)

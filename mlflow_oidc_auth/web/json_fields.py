@@ -70,6 +70,27 @@ LastDay = Annotated[
 """The day on which something ends: sent as 2027-01-31, read as the last second of that day, UTC. `None` for no end."""
 
 
+MOST_ROWS = 1000
+"""Of one page of a list."""
+
+
+def page_size(value: int) -> int:
+    """How many rows one page may have.
+
+    Raises:
+        ValueError: too many, or none.
+    """
+    if not 1 <= value <= MOST_ROWS:
+        raise ValueError(f"must be a number from 1 to {MOST_ROWS}.")
+    return value
+
+
+PageSize = Annotated[
+    Number, AfterValidator(page_size), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_ROWS})
+]
+"""How many rows of a list are asked for."""
+
+
 def _offset(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -80,17 +101,6 @@ def _offset(value: object) -> object:
     if value and not (is_plain_number(text) and len(text) <= 9):
         raise ValueError("is no page token of ours; leave it out for the first page.")
     return int(text or 0)
-
-
-def page_size(value: int) -> int:
-    """How many rows one page may have.
-
-    Raises:
-        ValueError: too many, or none.
-    """
-    if not 1 <= value <= 1000:
-        raise ValueError("must be a number from 1 to 1000.")
-    return value
 
 
 _LONGEST_SAID = 1024
@@ -111,7 +121,7 @@ _Row = TypeVar("_Row")
 class Paged(Query):
     """One page of a list. A handler reads one row more than `size`, and :meth:`cut` tells whether there are more."""
 
-    max_results: Annotated[Number, AfterValidator(page_size)] = Field(default=100)
+    max_results: PageSize = Field(default=100)
     page_token: Annotated[int, BeforeValidator(_offset), WithJsonSchema({"type": "string"})] = Field(default=0)
 
     @property

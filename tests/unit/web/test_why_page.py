@@ -24,6 +24,7 @@ def site(engine: sa.Engine) -> PagesSite:
     site.owns(alice, Kind.EXPERIMENT, "7", name="<b>sales")
     site.owns(alice, Kind.REGISTERED_MODEL, "forecast")
     site.owns(bob, Kind.EXPERIMENT, "7", Level.READ, name="<b>sales")
+    site.owns(alice, Kind.EXPERIMENT, "9", name="teama")
     return site
 
 
@@ -55,6 +56,12 @@ def test_the_owner_is_told_what_decides_for_somebody(site: PagesSite) -> None:
     assert "<b>sales" not in answer.text
 
 
+def test_an_experiment_is_named_by_its_id_or_its_name(site: PagesSite) -> None:
+    for key in ("7", "<b>sales"):
+        page = text_of(ask(at(site, "alice"), "bob", key=key))
+        assert "bob@example.test can see and download it" in page, key
+
+
 def test_oneself_by_leaving_the_name_out(site: PagesSite) -> None:
     assert "bob@example.test can see and download it" in text_of(ask(at(site, "bob"), ""))
 
@@ -66,7 +73,10 @@ def test_the_reader_is_not_told_of_others(site: PagesSite) -> None:
     assert "Decides" not in answer.text
 
 
-@pytest.mark.parametrize(("kind", "key", "missing"), [("experiment", "7", "8"), ("registered_model", "forecast", "x")])
+@pytest.mark.parametrize(
+    ("kind", "key", "missing"),
+    [("experiment", "7", "8"), ("experiment", "teama", "x"), ("registered_model", "forecast", "x")],
+)
 def test_hidden_and_missing_are_one(site: PagesSite, kind: str, key: str, missing: str) -> None:
     carol = at(site, "carol")
     for of in ("carol", "alice", "nobody"):
@@ -75,13 +85,13 @@ def test_hidden_and_missing_are_one(site: PagesSite, kind: str, key: str, missin
         assert hidden.text == absent.text.replace(f'value="{missing}"', f'value="{key}"')
 
 
-@pytest.mark.parametrize(("kind", "key"), [("kettle", "7"), ("experiment", "sales"), ("experiment", "7\0")])
-def test_what_cannot_be_meant_is_told_at_its_field(site: PagesSite, kind: str, key: str) -> None:
-    answer = ask(at(site, "root"), "bob", kind, key)
+def test_what_cannot_be_meant_is_told_at_its_field(site: PagesSite) -> None:
+    answer = ask(at(site, "root"), "bob", "kettle")
     assert answer.status_code == 400
     assert 'role="alert"' in answer.text
 
 
 def test_an_admin_is_told_of_what_is_not_there(site: PagesSite) -> None:
-    assert ask(at(site, "root"), "bob", key="8").status_code == 404
+    for key in ("8", "sales", "9" * 40, "7\0"):
+        assert ask(at(site, "root"), "bob", key=key).status_code == 404
     assert ask(at(site, "root"), "nobody").status_code == 404
