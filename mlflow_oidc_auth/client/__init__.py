@@ -9,9 +9,10 @@ It does not derive from `AuthServiceClient`: importing that loads MLflow's whole
 `auth` extra on every user's machine. Nothing of our server is loaded either.
 
 Credentials are those of the MLflow client: `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD` (the access
-key), `MLFLOW_TRACKING_TOKEN`, or `~/.mlflow/credentials`.
+key), `MLFLOW_TRACKING_TOKEN`, or `~/.mlflow/credentials`, which `login()` (`login.py`) asks for and writes.
 """
 
+from mlflow_oidc_auth.client.login import login
 from mlflow_oidc_auth.client.ours import OidcAuthClient
 from mlflow_oidc_auth.client.values import (
     AccessKey,
@@ -54,4 +55,5 @@ __all__ = [
     "User",
     "UserPermission",
     "UserRoleAssignment",
+    "login",
 ]
