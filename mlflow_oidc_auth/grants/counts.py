@@ -6,11 +6,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from mlflow_oidc_auth.database.tables import experiment_grants, named_grants, pattern_grants
-from mlflow_oidc_auth.grants.rows import Condition, live
+from mlflow_oidc_auth.database.tables import pattern_grants
+from mlflow_oidc_auth.grants.rows import TABLES, Condition, live
 from mlflow_oidc_auth.vocabulary import Level
-
-_TABLES = (experiment_grants, named_grants, pattern_grants)
 
 
 class GrantCounts:
@@ -28,7 +26,7 @@ class GrantCounts:
         return self._count("group_id", group_id, now)[0]
 
     def _count(self, column: str, id_: int, now: datetime) -> tuple[int, int]:
-        parts = [_part(table, table.c[column] == id_, now) for table in _TABLES]
+        parts = [_part(table, table.c[column] == id_, now) for table in TABLES]
         every = sa.union_all(*parts).subquery()
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(sa.func.sum(every.c.grants), sa.func.sum(every.c.manages))).one()

@@ -20,7 +20,7 @@ from mlflow_oidc_auth.database.tables import (
     pattern_grants,
     users,
 )
-from mlflow_oidc_auth.grants.rows import id_of, live
+from mlflow_oidc_auth.grants.rows import TABLES, id_of, live, row_of
 from mlflow_oidc_auth.grants.values import Grantee
 from mlflow_oidc_auth.permissions.resolver import pattern_kind
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
@@ -39,7 +39,8 @@ class ListedGrant:
     """One grant. `kind` is `EXPERIMENT`, or `REGISTERED_MODEL` for models and prompts alike.
 
     `id` is a number that no other grant has. `on` is an experiment id, a name, or a pattern with its trailing
-    `*`. Exactly one of `user_id` and `group_id` is set, and `to` is the name that belongs to it.
+    `*`. Exactly one of `user_id` and `group_id` is set, and `to` is the name that belongs to it; `display_name` is what
+    the login service calls a user.
     """
 
     id: int
@@ -53,6 +54,7 @@ class ListedGrant:
     granted_by: str
     granted_at: datetime
     expires_at: datetime | None
+    display_name: str = ""
 
 
 class GrantListing:
@@ -93,7 +95,7 @@ class GrantListing:
 
     def one(self, grant_id: int, now: datetime) -> ListedGrant | None:
         """The grant that a list called `grant_id`; `None` if there is none, or it has ended."""
-        row_id, place = divmod(grant_id, 3)
+        row_id, place = row_of(grant_id)
         part = (_of_experiments(None), _of_names(None), _of_patterns(None, None))[place]
         if part is None or row_id > BIGGEST_ID:
             return None
@@ -114,7 +116,7 @@ class GrantListing:
 
     def _read(self, found: sa.Subquery, offset: int, size: int | None) -> list[ListedGrant]:
         statement = (
-            sa.select(found, sa.func.coalesce(users.c.username, groups.c.name).label("to"))
+            sa.select(found, sa.func.coalesce(users.c.username, groups.c.name).label("to"), users.c.display_name)
             .join_from(found, users, users.c.id == found.c.user_id, isouter=True)
             .join(groups, groups.c.id == found.c.group_id, isouter=True)
             .order_by(found.c.user_id.is_(None), sa.text('"to"'), found.c.place, found.c.experiment_id, found.c.name)
@@ -205,7 +207,7 @@ def _shown(table: sa.Table, rows: sa.Select[Any], user_id: int, now: datetime) -
 def _listed(row: sa.Row[Any]) -> ListedGrant:
     is_pattern = row.place == _PATTERN
     return ListedGrant(
-        id=id_of((experiment_grants, named_grants, pattern_grants)[row.place], row.id),
+        id=id_of(TABLES[row.place], row.id),
         kind=Kind(row.kind),
         on=str(row.experiment_id) if row.place == _EXPERIMENT else row.name + "*" * is_pattern,
         is_pattern=is_pattern,
@@ -216,4 +218,5 @@ def _listed(row: sa.Row[Any]) -> ListedGrant:
         granted_by=row.granted_by,
         granted_at=row.granted_at,
         expires_at=row.expires_at,
+        display_name=row.display_name or "",
     )

@@ -46,6 +46,10 @@ def on_it(on: Resource | Pattern) -> list[Condition]:
     return [grants.c[column] == value for column, value in key_of(on).items()]
 
 
+TABLES = (experiment_grants, named_grants, pattern_grants)
+"""The three kinds of grant; a number of :func:`id_of` tells which by its place here."""
+
+
 def live(grants: sa.FromClause, now: datetime) -> Condition:
     """Which grants have not ended."""
     return sa.or_(grants.c.expires_at.is_(None), grants.c.expires_at > now)
@@ -53,10 +57,12 @@ def live(grants: sa.FromClause, now: datetime) -> Condition:
 
 def id_of(grants: sa.Table, row_id: int) -> int:
     """A number that no grant of another table has: each table counts for itself."""
-    return row_id * len(_TABLES) + _TABLES.index(grants)
+    return row_id * len(TABLES) + TABLES.index(grants)
 
 
-_TABLES = (experiment_grants, named_grants, pattern_grants)
+def row_of(grant_id: int) -> tuple[int, int]:
+    """What :func:`id_of` made the number of: the row's id, and the place of its table in :data:`TABLES`."""
+    return divmod(grant_id, len(TABLES))
 
 
 def target(on: On) -> Resource | Pattern:

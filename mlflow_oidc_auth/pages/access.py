@@ -48,6 +48,7 @@ class Row:
     granted_at: datetime
     expires_at: datetime | None
     holder_id: int
+    display_name: str = ""
     sort: str = ""
     people: int = 0
     pattern: str = ""
@@ -151,6 +152,7 @@ class _Teller:
             granted_at=grant.granted_at,
             expires_at=grant.expires_at,
             holder_id=grant.user_id or grant.group_id or 0,
+            display_name="" if grant.display_name == grant.to else grant.display_name,
             sort=str(group.sort) if group else "",
             people=group.people if group else 0,
             pattern=grant.on if grant.is_pattern else "",

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.database.engine import build_engine
-from mlflow_oidc_auth.database.tables import groups, pattern_grants
+from mlflow_oidc_auth.database.tables import groups, pattern_grants, users
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, Shareable
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
 from tests.browser.pages_site import DESKTOP, PHONE, PagesSite, Visitor
@@ -117,6 +117,30 @@ def test_access_is_given_changed_and_removed(site: PagesSite, alice: User, visit
     expect(page.get_by_role("status")).to_contain_text("The access is removed.")
     assert "/readers" not in levels(site)
     assert visitor.troubles == []
+
+
+def test_the_link_to_what_is_shared_is_copied(site: PagesSite, alice: User, visit: Visit) -> None:
+    visitor = visit(alice)
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = visitor.open(SHARE)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.evaluate("document.getElementById('link').href")
+    assert copied.startswith("http")
+    assert copied.endswith("/#/experiments/7")
+    visitor.picture("share-link-copied")
+    assert visitor.troubles == []
+
+
+def test_people_are_told_by_their_names_too(site: PagesSite, alice: User, visit: Visit) -> None:
+    bob = site.users.by_username("bob@example.test")
+    assert bob is not None
+    with site.engine.begin() as connection:
+        connection.execute(users.update().where(users.c.id == bob.id).values(display_name="Bob <b>Brown"))
+    site.owns(bob, Kind.EXPERIMENT, "7", Level.READ, name=NAME)
+    page = visit(alice).open(SHARE)
+    expect(page.get_by_role("list", name="Direct")).to_contain_text("Bob <b>Brown")
 
 
 def test_the_last_manager_is_warned_before_anything_is_pressed(site: PagesSite, alice: User, visit: Visit) -> None:

@@ -24,39 +24,8 @@
     mayLeave = true;
   };
   document.addEventListener("copy", done);
+  document.addEventListener("copied", done);
 
-  const textOf = (element) => ("value" in element ? element.value : element.textContent);
-  const select = (element) => {
-    if ("select" in element) {
-      element.select();
-    } else {
-      getSelection().selectAllChildren(element);
-    }
-  };
-  const copy = async (element) => {
-    try {
-      await navigator.clipboard.writeText(textOf(element)); // over plain http there is no clipboard to ask
-      return true;
-    } catch {
-      select(element);
-      return document.execCommand("copy");
-    }
-  };
-  for (const button of document.querySelectorAll("button[data-copy]")) {
-    const says = button.textContent;
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      const element = document.getElementById(button.dataset.copy);
-      if (await copy(element)) {
-        done();
-        button.textContent = "Copied";
-      } else {
-        select(element);
-        button.textContent = "Press Ctrl+C";
-      }
-      setTimeout(() => (button.textContent = says), 3000);
-    });
-  }
   field.addEventListener("focus", () => field.select());
 
   // The light: waiting until a program uses the key.

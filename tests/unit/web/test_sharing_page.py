@@ -112,12 +112,12 @@ def test_access_is_listed_by_where_it_comes_from(site: PagesSite) -> None:
     page = at(site, "alice").get(f"{ADDRESS}?{QUERY}")
     today = f"{site.now().day} {site.now():%B %Y}"
     assert lines(page, "direct") == [
-        f"alice@example.test you until Change alice@example.test last manager Given by test on {today}",
-        f"bob@example.test until Change bob@example.test Given by you on {today} , until 31 January 2999",
+        f"alice@example.test Alice Example, you until Change alice@example.test last manager Given by test on {today}",
+        f"bob@example.test Bob Example until Change bob@example.test Given by you on {today} , until 31 January 2999",
     ]
     assert lines(page, "by-group") == [f"vision team, 2 people until Change vision Given by you on {today}"]
     assert lines(page, "by-pattern") == [
-        f"bob@example.test READ can see and download Through * . Given by root@example.test on {today}",
+        f"bob@example.test Bob Example READ can see and download Through * . Given by root@example.test on {today}",
         f"vision team, 2 people USE can also use Through team-a* . Given by root@example.test on {today}",
     ]
     assert "MLflow admins see and manage everything." in text_of(page)
