@@ -68,6 +68,7 @@ from mlflow_oidc_auth.login.sessions_web import sessions_api
 from mlflow_oidc_auth.login.web import login_pages
 from mlflow_oidc_auth.operations.ours import OURS
 from mlflow_oidc_auth.operations.table import TABLE
+from mlflow_oidc_auth.pages.account import account_pages
 from mlflow_oidc_auth.pages.audit import audit_pages
 from mlflow_oidc_auth.pages.groups import groups_pages
 from mlflow_oidc_auth.pages.parts import Parts
@@ -250,6 +251,7 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
     yield requests_pages(parts)
     yield sessions_pages(parts)
     yield people_pages(parts)
+    yield account_pages(parts)
     yield groups_pages(parts)
     yield service_accounts_pages(parts)
     yield unmanaged_pages(parts)

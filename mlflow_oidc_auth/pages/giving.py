@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic
 
 import flask
 from werkzeug.wrappers import Response
@@ -20,6 +20,7 @@ from mlflow_oidc_auth.grants.listing import Holders, ListedGrant
 from mlflow_oidc_auth.grants.store import Grantee, On, Pattern, Shareable
 from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Shown, go, row_id, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
+from mlflow_oidc_auth.pages.routes import Handler, One
 from mlflow_oidc_auth.pages.terms import level_and_end
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource
 from mlflow_oidc_auth.web.forms import form_fields, query_fields
@@ -78,21 +79,34 @@ class Receiver:
     render: Callable[..., flask.Response]
 
 
-class GrantForms:
-    """What the forms do with which admins give to somebody and take away; the same for an account and a group."""
+class GrantForms(Generic[One]):
+    """What the forms do with which admins give to somebody and take away; the same for an account and a group.
 
-    def __init__(self, giving: Giving, clock: Callable[[], datetime]) -> None:
+    Args:
+        receiver: the one whose page it is, as who is given something.
+    """
+
+    def __init__(self, giving: Giving, clock: Callable[[], datetime], receiver: Callable[[One], Receiver]) -> None:
         self._giving = giving
         self._clock = clock
+        self._receiver = receiver
 
-    def preview(self, receiver: Receiver) -> Response:
+    def shows(self) -> dict[str, Handler[One]]:
+        """The page of the form that gives, by the end of its address."""
+        return {"give": self.preview}
+
+    def acts(self) -> dict[str, Handler[One]]:
+        """What the forms do, by the end of their address."""
+        return {"give": self.give, "take-away": self.take_away}
+
+    def preview(self, one: One) -> Response:
         """What a grant would open, and to how many people, before it is given."""
         said = query_fields(*FIELDS)
-        return self._page(receiver, said, ask=bool(said["on"]))
+        return self._page(self._receiver(one), said, ask=bool(said["on"]))
 
-    def give(self, receiver: Receiver) -> Response:
+    def give(self, one: One) -> Response:
         """Give it."""
-        me, now, said = asker(), self._clock(), form_fields(*FIELDS)
+        me, now, said, receiver = asker(), self._clock(), form_fields(*FIELDS), self._receiver(one)
         wanted = self._giving.read(said, now)
         if isinstance(wanted, dict):
             return self._page(receiver, said, ask=True)
@@ -102,9 +116,9 @@ class GrantForms:
             return self._page(receiver, said, ask=True, refused=refusal.message)
         return go(receiver.own, "given")
 
-    def take_away(self, receiver: Receiver) -> Response:
+    def take_away(self, one: One) -> Response:
         """Take one grant away."""
-        said = form_fields("kind", "on", "pattern")
+        said, receiver = form_fields("kind", "on", "pattern"), self._receiver(one)
         taken = self._giving.take_away(said, receiver.to, asker(), self._clock())
         return go(receiver.own, "taken" if taken else "not-there")
 

@@ -6,7 +6,6 @@ of it logged in, so that what it opens is ready. Who is in a team is said here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from mlflow_oidc_auth.grants.store import Grantee
 from mlflow_oidc_auth.pages.giving import KIND_OPTIONS, Giving, GrantForms, Receiver
 from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Listed, asked_page, go, notice, row_id, wrong
 from mlflow_oidc_auth.pages.parts import Parts
+from mlflow_oidc_auth.pages.routes import add_routes_of_one
 from mlflow_oidc_auth.web.forms import form_fields, query_fields
 from mlflow_oidc_auth.web.json_api import asker
 
@@ -37,57 +37,39 @@ _NOTICES = {
     "not-there": "There was no such grant any more.",
     "deleted": "It is deleted, with everything that was given to it.",
 }
-_NO_GROUP = "There is no such group or team. It may have been deleted."
-
-Handler = Callable[[GroupRow], Response]
 
 
 def groups_pages(parts: Parts) -> flask.Blueprint:
     """The blueprint; register it under the static prefix."""
-    ours = _GroupsPages(parts)
+    giving = Giving(parts)
+    ours = _GroupsPages(parts, giving)
+    grants = GrantForms(giving, parts.clock, ours.receiver)
     blueprint = flask.Blueprint("oidc_auth_groups", __name__)
     blueprint.add_url_rule("/permissions/groups", "groups", ours.groups, methods=["GET"])
     blueprint.add_url_rule("/permissions/groups", "make", ours.make, methods=["POST"])
-    for path, shows in {"": ours.group, "/members": ours.members, "/give": ours.preview}.items():
-        rule = f"/permissions/groups/<int:group_id>{path}"
-        blueprint.add_url_rule(rule, shows.__name__, ours.about(shows), methods=["GET"])
-    for path, does in ours.acts().items():
-        rule = f"/permissions/groups/<int:group_id>/{path}"
-        blueprint.add_url_rule(rule, f"do-{path}", ours.about(does), methods=["POST"])
-        if path not in ("give", "members"):  # somebody opens a form's address again, from the address bar
-            blueprint.add_url_rule(rule, f"back-from-{path}", ours.about(ours.back), methods=["GET"])
+    add_routes_of_one(
+        blueprint,
+        "/permissions/groups/<int:group_id>",
+        ours.found,
+        shows={"": ours.group, "members": ours.members, **grants.shows()},
+        acts={
+            "members": ours.add_member,
+            "members/remove": ours.remove_member,
+            "change": ours.change,
+            "delete": ours.delete,
+            **grants.acts(),
+        },
+        back=ours.back,
+    )
     return blueprint
 
 
 class _GroupsPages:
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, giving: Giving) -> None:
         self._parts = parts
-        self._giving = Giving(parts)
-        self._forms = GrantForms(self._giving, parts.clock)
+        self._giving = giving
         self._counts = GrantCounts(parts.engine)
         self._listing = AccountListing(parts.engine)
-
-    def acts(self) -> dict[str, Handler]:
-        """What the forms of a group's page do, by the end of their address."""
-        return {
-            "members": self.add_member,
-            "members/remove": self.remove_member,
-            "change": self.change,
-            "delete": self.delete,
-            "give": self.give,
-            "take-away": self.take_away,
-        }
-
-    def about(self, handler: Handler) -> Callable[[int], Response]:
-        """The handler, with the group that the address names."""
-
-        def view(group_id: int) -> Response:
-            group = self._parts.groups.by_id(row_id(group_id))
-            if group is None:
-                raise NotFound(_NO_GROUP)
-            return handler(group)
-
-        return view
 
     # --- all of them ---------------------------------------------------------------------------------
 
@@ -128,6 +110,17 @@ class _GroupsPages:
         )
 
     # --- one of them ---------------------------------------------------------------------------------
+
+    def found(self, group_id: int) -> GroupRow:
+        """The group or team with this id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        group = self._parts.groups.by_id(group_id)
+        if group is None:
+            raise NotFound("There is no such group or team. It may have been deleted.")
+        return group
 
     def group(self, group: GroupRow) -> Response:
         """What it opens, and forms that change it."""
@@ -187,19 +180,15 @@ class _GroupsPages:
             return go(f"{self._of(group)}/members", "gone")
         return go(f"{self._of(group)}/members", "removed")
 
-    # --- grants --------------------------------------------------------------------------------------
-
-    def preview(self, group: GroupRow) -> Response:
-        """What a grant would open, and to how many people, before it is given."""
-        return self._forms.preview(self._receiver(group))
-
-    def give(self, group: GroupRow) -> Response:
-        """Give it."""
-        return self._forms.give(self._receiver(group))
-
-    def take_away(self, group: GroupRow) -> Response:
-        """Take one grant away."""
-        return self._forms.take_away(self._receiver(group))
+    def receiver(self, group: GroupRow) -> Receiver:
+        """The group as one that is given something."""
+        return Receiver(
+            to=Grantee(group.id, group.name, is_group=True),
+            own=self._of(group),
+            address=f"{self._of(group)}/give",
+            people=group.members,
+            render=partial(self._render, group=group),
+        )
 
     # --- what they show ------------------------------------------------------------------------------
 
@@ -226,15 +215,6 @@ class _GroupsPages:
             listed=Listed(number, total),
             people=total,
             offered=offered,
-        )
-
-    def _receiver(self, group: GroupRow) -> Receiver:
-        return Receiver(
-            to=Grantee(group.id, group.name, is_group=True),
-            own=self._of(group),
-            address=f"{self._of(group)}/give",
-            people=group.members,
-            render=partial(self._render, group=group),
         )
 
     def _render(self, template: str, group: GroupRow, **values: Any) -> flask.Response:

@@ -1,4 +1,4 @@
-"""People, for admins: everybody who logged in once, and the page of each (`pages/account.py`)."""
+"""People, for admins: everybody who logged in once. The page of each is in `account.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import flask
 from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth.accounts.listing import AccountListing
-from mlflow_oidc_auth.pages.account import AccountPages
 from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Listed, asked_page, notice
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.tokens.listing import KeyListing
@@ -18,17 +17,9 @@ _NOTICES = {"deleted": "The account is deleted, with its sessions, access keys a
 
 def people_pages(parts: Parts) -> flask.Blueprint:
     """The blueprint; register it under the static prefix."""
-    ours, account = _PeoplePages(parts), AccountPages(parts)
+    ours = _PeoplePages(parts)
     blueprint = flask.Blueprint("oidc_auth_people", __name__)
     blueprint.add_url_rule("/permissions/people", "people", ours.people, methods=["GET"])
-    for path, shows in {"": account.account, "/grants": account.grants, "/give": account.preview}.items():
-        rule = f"/permissions/people/<int:user_id>{path}"
-        blueprint.add_url_rule(rule, f"shows{path}", account.about(shows), methods=["GET"])
-    for path, does in account.acts().items():
-        rule = f"/permissions/people/<int:user_id>/{path}"
-        blueprint.add_url_rule(rule, f"does/{path}", account.about(does), methods=["POST"])
-        if path != "give":  # somebody opens a form's address again, from the address bar
-            blueprint.add_url_rule(rule, f"back-from/{path}", account.about(account.back), methods=["GET"])
     return blueprint
 
 

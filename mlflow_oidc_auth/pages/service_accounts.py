@@ -1,6 +1,6 @@
 """Service accounts, for admins: programs with an account of their own, an owner and a purpose. No one logs in as one.
 
-The page of one of them is the page of any account (`pages/people.py`).
+The page of one of them is the page of any account (`account.py`).
 """
 
 from __future__ import annotations
