@@ -189,11 +189,11 @@ class _PermissionsApi:
         return self._give(on, Grantee(group.id, group.name, is_group=True), sent.permission)
 
     def update(self, sent: UpdatePermission) -> OnePermission:
-        """Give a permission another level; it is called by another number then."""
+        """Give a permission another level until the same day; it is called by another number then."""
         grant = self._grant(sent.role_permission_id)
         if grant is None or grant.group_id is None:
             raise NotFound(_NO_SUCH_PERMISSION)
-        return self._give(self._on(grant.kind, grant.on), _grantee(grant, grant.group_id), sent.permission)
+        return self._give(self._of(grant), _grantee(grant, grant.group_id), sent.permission, grant.expires_at)
 
     def remove(self, sent: WhichPermission) -> Nothing:
         """Take a permission away. One that has another level by now is another one, and stays."""
@@ -202,8 +202,8 @@ class _PermissionsApi:
         if grant is None or grant.group_id is None:
             raise NotFound(_NO_SUCH_PERMISSION)
         if grant.level is level:
-            on, of = self._on(grant.kind, grant.on), _grantee(grant, grant.group_id)
-            self.grants.take_away(on, of, by=given_by(asker()), now=self.clock())
+            of = _grantee(grant, grant.group_id)
+            self.grants.take_away(self._of(grant), of, by=given_by(asker()), now=self.clock())
         return Nothing()
 
     def _grant(self, permission_id: int) -> ListedGrant | None:
@@ -224,14 +224,27 @@ class _PermissionsApi:
             refuse_no_id(kind, text)
         except ValueError as error:
             raise BadRequest(str(error)) from None
-        found = self.asked.resources.find(kind, text)
+        return self._resource(kind, text)
+
+    def _of(self, grant: ListedGrant) -> On:
+        """What a grant is on.
+
+        SECURITY: whether that is a pattern is known of the grant; the name of one model may end in `*` too.
+
+        Raises:
+            NotFound: the resource is gone.
+        """
+        return pattern(grant.kind, grant.on) if grant.is_pattern else self._resource(grant.kind, grant.on)
+
+    def _resource(self, kind: Kind, key: str) -> On:
+        found = self.asked.resources.find(kind, key)
         if found is None:
             raise NotFound(f"There is no such {NOUNS[kind]}.")
         return found
 
-    def _give(self, on: On, to: Grantee, level: Level) -> OnePermission:
+    def _give(self, on: On, to: Grantee, level: Level, until: datetime | None = None) -> OnePermission:
         now = self.clock()
-        grant = self.grants.give(on, to, level, by=given_by(asker()), now=now)
+        grant = self.grants.give(on, to, level, by=given_by(asker()), now=now, until=until)
         kind = on.kind if isinstance(on, Pattern) else self._true_kind(on.resource)
         return OnePermission(role_permission=told_role_permission(as_listed(on, to, grant), kind, to.id))
 

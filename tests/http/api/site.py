@@ -163,6 +163,11 @@ class Site:
         of = {"kind": str(Kind.REGISTERED_MODEL if kind.named else kind), "prefix": prefix}
         self._write(pattern_grants, of, level, user, group, None)
 
+    def make_model(self, name: str) -> None:
+        """One more, of nobody."""
+        with self.engine.begin() as connection:
+            connection.execute(registered_models.insert().values(name=name, workspace="default"))
+
     def group_id(self, name: str) -> int:
         """The id of a group."""
         found = self.groups.by_name(name)
