@@ -21,7 +21,7 @@ from mlflow_oidc_auth.accounts.users import User, UserStore, login_name
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
 from mlflow_oidc_auth.errors import Forbidden, NotFound
 from mlflow_oidc_auth.vocabulary import Identity
-from mlflow_oidc_auth.web.json_api import Nothing, Told, add_json_route, asker
+from mlflow_oidc_auth.web.json_api import Moment, Nothing, Told, add_json_route, asker
 from mlflow_oidc_auth.web.json_body import Body, Query, Text
 
 _DESCRIPTIONS = {
@@ -72,10 +72,14 @@ class ToldUserWithRoles(ToldUser):
 
 
 class CurrentUser(Told):
-    """WIRE: who asks. `is_basic_auth` is false: MLflow's pages then offer no password."""
+    """WIRE: who asks. `is_basic_auth` is false: MLflow's pages then offer no password.
+
+    `expires_at`: when the access key or session that asks ends.
+    """
 
     user: ToldUser
     is_basic_auth: bool = False
+    expires_at: Moment
 
 
 class OneUser(Told):
@@ -111,7 +115,8 @@ class _AccountsApi:
     def current(self) -> CurrentUser:
         """Who asks."""
         me = asker()
-        return CurrentUser(user=ToldUser(id=me.user_id, username=me.username, is_admin=me.is_admin))
+        user = ToldUser(id=me.user_id, username=me.username, is_admin=me.is_admin)
+        return CurrentUser(user=user, expires_at=me.credential.expires_at)
 
     def get(self, sent: WhichUser) -> OneUser:
         """One user: oneself, or anybody for an admin."""

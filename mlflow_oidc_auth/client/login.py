@@ -12,6 +12,7 @@ from __future__ import annotations
 import getpass
 import ipaddress
 import os
+import re
 import shlex
 from collections.abc import Callable
 from typing import NoReturn
@@ -41,6 +42,7 @@ from mlflow_oidc_auth.client.credentials_file import SHOWN, PlainKey, save
 
 _CURRENT_USER = "/api/2.0/mlflow/users/current"
 _EXAMPLE = "https://mlflow.example.com/mlflow"
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECONDS = 5
 """For the connection, and for each wait for the answer."""
 
@@ -69,11 +71,11 @@ def login(*, tracking_uri: str | None = None, username: str | None = None, acces
     key = PlainKey(_asked("Access key (not shown): ", getpass.getpass)) if given is None else given
     if not _is_one_line(name) or not _is_one_line(key.reveal()):
         raise _wrong("The e-mail and the access key are one line each, and neither is empty.")
-    _try(address, name, key)
+    ends = _try(address, name, key)
     save(name, key)
     mlflow.set_tracking_uri(address)
     print(
-        f"You are {name} at {address}. Your access key is kept in {SHOWN}; "
+        f"You are {name} at {address}. Your access key is kept in {SHOWN}{f', and ends on {ends}' if ends else ''}; "
         f"other sessions need one line: export {MLFLOW_TRACKING_URI.name}={shlex.quote(address)}"
     )
     _tell_what_else_is_set()
@@ -138,8 +140,11 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _try(address: str, name: str, key: PlainKey) -> None:
+def _try(address: str, name: str, key: PlainKey) -> str:
     """Ask the server who this is.
+
+    Returns:
+        The day on which the key ends; empty if it is not told.
 
     Raises:
         MlflowException: it is not `name`, or that cannot be told.
@@ -155,15 +160,17 @@ def _try(address: str, name: str, key: PlainKey) -> None:
     with answer:
         if answer.status_code != 200:
             _refused(address, answer)
-        told = _username(answer)
+        told = _current_user(answer)
     if told is None:
         _no_mlflow(address)
-    if told.casefold() != name.casefold():
+    username, ends = told
+    if username.casefold() != name.casefold():
         raise MlflowException(
             f"This access key belongs to another account of {address} than the e-mail. Give the one that it was "
             "made for.",
             error_code=UNAUTHENTICATED,
         )
+    return ends
 
 
 def _answer(address: str, name: str, key: PlainKey) -> requests.Response | Exception:
@@ -189,14 +196,18 @@ def _answer(address: str, name: str, key: PlainKey) -> requests.Response | Excep
     return answer
 
 
-def _username(answer: requests.Response) -> str | None:
-    """Who the server says this is; `None` if it does not speak as MLflow with logins does."""
+def _current_user(answer: requests.Response) -> tuple[str, str] | None:
+    """Who the server says this is, and the day on which the key ends; `None` if it does not speak as MLflow with
+    logins does.
+    """
     if "json" not in answer.headers.get("Content-Type", ""):
         return None
     try:
-        return str(answer.json()["user"]["username"])
-    except (ValueError, KeyError, TypeError, requests.RequestException):
+        told = answer.json()
+        username, ends = str(told["user"]["username"]), str(told.get("expires_at", ""))[:10]
+    except (ValueError, KeyError, TypeError, AttributeError, requests.RequestException):
         return None
+    return username, ends if _DAY.fullmatch(ends) else ""
 
 
 def _not_reached(address: str, error: Exception) -> NoReturn:

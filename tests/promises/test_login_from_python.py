@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def test_one_login_serves_this_session_and_others(people: People, tmp_path: Path
     alice = people.alice
     told = log_in(alice, tmp_path, alice.key(), USE.format(name="by login"))
     assert f"You are {alice.email} at {alice.server.url}." in told
+    assert re.search(r"is kept in ~/.mlflow/credentials, and ends on 20[0-9]{2}-[0-9]{2}-[0-9]{2};", told)
     assert "by login" in told.splitlines()[-1]
     assert alice.key() not in told
     assert stat.S_IMODE((tmp_path / ".mlflow" / "credentials").stat().st_mode) == 0o600

@@ -22,8 +22,9 @@ from tests.http.api.site import (
 
 def test_mlflows_pages_are_told_who_is_logged_in_and_that_there_are_no_passwords(site: Site, alice: Person) -> None:
     me = site.people["alice"]
-    told = {"user": {"id": me.id, "username": "alice@example.test", "is_admin": False}, "is_basic_auth": False}
-    assert alice.get(CURRENT).json == told
+    user = {"id": me.id, "username": "alice@example.test", "is_admin": False}
+    ends = "2026-06-02T12:00:00+00:00"
+    assert alice.get(CURRENT).json == {"user": user, "is_basic_auth": False, "expires_at": ends}
 
 
 def test_an_admin_is_told_to_be_one(root: Person) -> None:
