@@ -24,7 +24,7 @@ from mlflow_oidc_auth.pages import account_credentials
 from mlflow_oidc_auth.pages.account_credentials import AccountCredentials
 from mlflow_oidc_auth.pages.account_page import AccountPage
 from mlflow_oidc_auth.pages.giving import Giving, GrantForms, Receiver
-from mlflow_oidc_auth.pages.lists import Filled, Listed, asked_page, go, row_id, wrong
+from mlflow_oidc_auth.pages.lists import NOBODY, Filled, Listed, asked_page, go, row_id, wrong
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.pages.routes import add_routes_of_one
 from mlflow_oidc_auth.web.forms import form_fields
@@ -133,8 +133,7 @@ class _AccountPages:
         me, said = asker(), form_fields("to")
         taker = self._parts.users.by_username(said["to"].strip())
         if taker is None:
-            sentence = "There is nobody with this e-mail. Write it in full; they must have logged in once."
-            return wrong(self._page.show(user, Filled("hand-over", said, {"to": sentence})))
+            return wrong(self._page.show(user, Filled("hand-over", said, {"to": NOBODY})))
         try:
             moved = self._parts.grants.hand_over(user.id, taker.id, by=given_by(me), now=self._parts.clock())
         except Refusal as refusal:
@@ -148,8 +147,7 @@ class _AccountPages:
         said = form_fields("owner", "purpose")
         owner = self._parts.users.by_username(said["owner"].strip())
         if owner is None:
-            sentence = "There is nobody with this e-mail. Write it in full; they must have logged in once."
-            return wrong(self._page.show(user, Filled("change", said, {"owner": sentence})))
+            return wrong(self._page.show(user, Filled("change", said, {"owner": NOBODY})))
         try:
             self._parts.service_accounts.change(
                 user.id,

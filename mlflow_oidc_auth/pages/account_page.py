@@ -13,10 +13,10 @@ from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.grants.counts import GrantCounts
 from mlflow_oidc_auth.login.browsers import browser_words
 from mlflow_oidc_auth.pages.giving import KIND_OPTIONS
+from mlflow_oidc_auth.pages.keys import ShownKey
 from mlflow_oidc_auth.pages.lists import Filled, go, notice
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.tokens.rules import expiry_dates
-from mlflow_oidc_auth.tokens.store import TokenRow
 from mlflow_oidc_auth.web.json_api import asker
 from mlflow_oidc_auth.web.moments import ago, ahead
 
@@ -50,7 +50,7 @@ class AccountPage:
             filled=filled,
             owner=owner,
             sessions=sessions,
-            keys=[_shown_key(key, now) for key in self._parts.tokens.active_of(user.id, now)],
+            keys=[ShownKey.of(key, now) for key in self._parts.tokens.active_of(user.id, now)],
             named_keys=self._parts.settings.max_tokens_per_user > 1,
             groups=groups,
             emails=[name for name in offers[Offer.PEOPLE] if name != user.username],
@@ -85,16 +85,3 @@ class AccountPage:
     def go(self, user: User, notice: str = "", part: str = "") -> Response:
         """On to an account's page, or a part of it, with the word of a notice."""
         return go(f"{self.address(user)}{'#' if part else ''}{part}", notice)
-
-
-def _shown_key(key: TokenRow, now: Any) -> dict[str, Any]:
-    """A key as the page tells it."""
-    return {
-        "id": key.public_id,
-        "name": key.name,
-        "made": key.created_at,
-        "by": key.created_by,
-        "ends": key.expires_at,
-        "used": key.last_used_at,
-        "replaced": key.replaced_at is not None,
-    }

@@ -22,6 +22,9 @@ from mlflow_oidc_auth.web.forms import page_number
 
 PAGE_SIZE = 50
 
+NOBODY = "There is nobody with this e-mail. Write it in full; they must have logged in once."
+"""At a field that names a person by their e-mail."""
+
 KINDS = {Kind.EXPERIMENT: "Experiment", Kind.REGISTERED_MODEL: "Model", Kind.PROMPT: "Prompt"}
 _ADDRESSES = {Kind.EXPERIMENT: "experiments", Kind.REGISTERED_MODEL: "models", Kind.PROMPT: "prompts"}
 

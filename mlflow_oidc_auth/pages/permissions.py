@@ -16,14 +16,13 @@ import flask
 from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth.errors import BadRequest, NotFound
+from mlflow_oidc_auth.pages.keys import ShownKey
 from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Listed, asked_page, go, notice, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.tokens.rules import expiry, expiry_dates
-from mlflow_oidc_auth.tokens.store import TokenRow
 from mlflow_oidc_auth.vocabulary import Identity, Level, Rung
 from mlflow_oidc_auth.web.forms import form_fields
 from mlflow_oidc_auth.web.json_api import asker
-from mlflow_oidc_auth.web.moments import ago, ahead
 from mlflow_oidc_auth.web.page import static_file
 from mlflow_oidc_auth.web.recipes import recipes
 
@@ -31,7 +30,6 @@ _PRESETS = (7, 30, 90, 365)
 _USUAL, _USUAL_DAYS = "usual", 30
 _FIRST_NAME = "first key"
 """What MLflow's own page asks for, where nobody chose: so many days, or fewer where fewer are allowed, and a name."""
-_WARN = timedelta(days=14)
 
 _NOTICES = {
     "revoked": "Your access key is revoked. What still uses it is refused from now on.",
@@ -122,11 +120,11 @@ class _PermissionsPages:
     def _keys(self, me: Identity, now: datetime) -> dict[str, Any]:
         """The keys there are, and what a new one may be and would replace."""
         settings = self._parts.settings
-        keys = [_shown_key(key, now) for key in self._parts.tokens.active_of(me.user_id, now)]
+        keys = [ShownKey.of(key, now) for key in self._parts.tokens.active_of(me.user_id, now)]
         first, last = expiry_dates(now, settings.max_token_days)
         return {
             "keys": keys,
-            "standing": [key for key in keys if not key["replaced"]],
+            "standing": [key for key in keys if not key.replaced],
             "limit": settings.max_tokens_per_user,
             "overlap": settings.replaced_token_hours,
             "overlap_ends": now + timedelta(hours=settings.replaced_token_hours),
@@ -174,21 +172,6 @@ def _chosen(form: Mapping[str, str], presets: Collection[int], now: datetime) ->
 def _presets(max_days: int) -> tuple[int, ...]:
     """The numbers of days to choose from; the highest is what is allowed at most."""
     return (*(days for days in _PRESETS if days < max_days), max_days)
-
-
-def _shown_key(key: TokenRow, now: datetime) -> dict[str, Any]:
-    """A key as the page tells it."""
-    return {
-        "id": key.public_id,
-        "name": key.name,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "ends": ahead(key.expires_at, now),
-        "replaced": key.replaced_at is not None,
-        "soon": key.replaced_at is None and key.expires_at - now <= _WARN,
-        "last_used_at": key.last_used_at,
-        "used": None if key.last_used_at is None else ago(key.last_used_at, now),
-    }
 
 
 def _ahead(days: int, now: datetime) -> str:

@@ -5,7 +5,7 @@ The page of one of them is the page of any account (`account.py`).
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import flask
 from werkzeug.wrappers import Response
@@ -14,18 +14,15 @@ from mlflow_oidc_auth.accounts.listing import AccountListing, Offer
 from mlflow_oidc_auth.accounts.rules import account_name_wrong, purpose_wrong
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.errors import AlreadyExists, Refusal
-from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Listed, asked_page, go, notice, wrong
+from mlflow_oidc_auth.pages.keys import ends_soon
+from mlflow_oidc_auth.pages.lists import NOBODY, PAGE_SIZE, Filled, Listed, asked_page, go, notice, wrong
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.tokens.listing import KeyListing, KeySummary
 from mlflow_oidc_auth.web.forms import form_fields, query_fields
 from mlflow_oidc_auth.web.json_api import asker
 from mlflow_oidc_auth.web.moments import ago, ahead
 
-WARN = timedelta(days=14)
-"""How long before its end a key is marked."""
-
 _NOTICES = {"deleted": "The service account is deleted, with its access keys and grants."}
-_NO_OWNER = "There is nobody with this e-mail. Write it in full; they must have logged in once."
 
 
 def service_accounts_pages(parts: Parts) -> flask.Blueprint:
@@ -53,7 +50,7 @@ class _ServiceAccountsPages:
         owner = self._parts.users.by_username(said["owner"].strip())
         found = {
             "name": account_name_wrong(said["name"].strip()),
-            "owner": _NO_OWNER if owner is None else "",
+            "owner": NOBODY if owner is None else "",
             "purpose": purpose_wrong(said["purpose"].strip()),
         }
         against = {field: sentence for field, sentence in found.items() if sentence}
@@ -101,6 +98,6 @@ def marks(user: User, key: KeySummary | None, now: datetime) -> list[str]:
         return found
     if key is None:
         found.append("No key")
-    elif key.ends - now <= WARN:
+    elif ends_soon(key.ends, now):
         found.append(f"Key ends {ahead(key.ends, now)}")
     return found

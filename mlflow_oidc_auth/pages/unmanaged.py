@@ -13,7 +13,7 @@ from mlflow_oidc_auth.grants.asked import given_by
 from mlflow_oidc_auth.grants.many import Wanted, change_many
 from mlflow_oidc_auth.grants.rows import run_alone
 from mlflow_oidc_auth.grants.store import Grantee, Shareable
-from mlflow_oidc_auth.pages.lists import PAGE_SIZE, Filled, Listed, asked_page, go, notice, row_id, shown, wrong
+from mlflow_oidc_auth.pages.lists import NOBODY, PAGE_SIZE, Filled, Listed, asked_page, go, notice, row_id, shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, is_plain_number
 from mlflow_oidc_auth.web.forms import form_fields, form_list
@@ -23,7 +23,6 @@ _NOTICES = {
     "handed-over": "Done: they have somebody who manages them.",
     "managed": "Somebody manages these by now, so nothing was given. The list is as it stands at this moment.",
 }
-_NOBODY = "There is nobody with this e-mail. Write it in full; they must have logged in once."
 
 
 def unmanaged_pages(parts: Parts) -> flask.Blueprint:
@@ -52,7 +51,7 @@ class _UnmanagedPages:
             return wrong(self._page(Filled("", chosen, {"on": "Tick what you want to hand over."})))
         taker = self._parts.users.by_username(said["to"].strip())
         if taker is None or not taker.is_active:
-            sentence = _NOBODY if taker is None else "This account is disabled. Choose somebody who can log in."
+            sentence = NOBODY if taker is None else "This account is disabled. Choose somebody who can log in."
             return wrong(self._page(Filled("", chosen, {"to": sentence})))
         try:
             given = self._give([_resource(one) for one in ticked], Grantee(taker.id, taker.username), me, now)
