@@ -7,7 +7,7 @@ answer, before anything is said of the user or group that the request is about.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, Self
 
@@ -21,6 +21,7 @@ from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.roles import Names
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_give_pattern, may_share
 from mlflow_oidc_auth.grants.store import Found, GivenBy, Grantee, Matching, On, Pattern, Shareable
+from mlflow_oidc_auth.operations.targets import IdKind
 from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung, Verdict, is_plain_number
 from mlflow_oidc_auth.web.json_body import Number, Text, quoted
@@ -60,6 +61,9 @@ class Judging(Protocol):
         self, user_id: int, group_ids: Iterable[int], resource: Resource, now: datetime
     ) -> tuple[Level, Rung] | None:
         """The level a user has on one resource and the rung that gave it; `None` if there is no such resource."""
+
+    def managers(self, kind: IdKind, id_: str, now: datetime) -> tuple[str, ...]:
+        """The names of a few who manage what this id leads to."""
 
 
 class OnResource(BaseModel):
@@ -163,7 +167,10 @@ class Asked:
         """
         on = self.resources.find(kind, key)
         level = Level.NO_PERMISSIONS if on is None else self._level(me.user_id, me.is_admin, me.group_ids, on.resource)
-        demand(rule(Giver(level, me.is_admin), kind))
+        giver = Giver(level, me.is_admin)
+        if level >= Level.READ and not rule(giver, kind):
+            giver = replace(giver, ask=self._managers(kind, key))
+        demand(rule(giver, kind))
         if on is None:
             raise NotFound(f"There is no such {NOUNS[kind]}.")
         return on, level
@@ -192,6 +199,10 @@ class Asked:
     def level_of(self, user: User, resource: Resource) -> Level:
         """The level that every check finds for a user."""
         return self._level(user.id, user.is_admin, {group.id for group in self.groups.of_user(user.id)}, resource)
+
+    def _managers(self, kind: Kind, key: str) -> tuple[str, ...]:
+        """SECURITY: for somebody who can read it."""
+        return self.judge.managers(IdKind.NAME if kind.named else IdKind.EXPERIMENT, key, self.clock())
 
     def _level(self, user_id: int, is_admin: bool, group_ids: Iterable[int], resource: Resource) -> Level:
         if is_admin:

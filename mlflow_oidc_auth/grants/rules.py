@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlflow_oidc_auth.permissions.verdicts import ASK, REQUESTS
+from mlflow_oidc_auth.permissions.verdicts import ASK, REQUESTS, ask
 from mlflow_oidc_auth.vocabulary import Kind, Level, Reason, Verdict
 
 NOUNS = {Kind.EXPERIMENT: "experiment", Kind.REGISTERED_MODEL: "registered model", Kind.PROMPT: "prompt"}
@@ -40,10 +40,12 @@ class Giver:
     Attributes:
         level: what they have on the resource at this moment.
         is_admin: whether they are above every grant.
+        ask: the names of a few who manage the resource, to be told where it may be seen.
     """
 
     level: Level
     is_admin: bool
+    ask: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +167,12 @@ def _reaches(giver: Giver, level: Level, kind: Kind) -> Verdict:
     if giver.level >= needed:
         return Verdict(True, Reason.LEVEL_REACHED)
     noun = NOUNS[kind]
-    return Verdict(
-        False,
-        Reason.LEVEL_MISSING,
-        f"You need {needed.name} on this {noun} to say who may use it, or there is no such {noun}. "
-        f"Ask whoever manages it, or an MLflow admin. {REQUESTS}",
-        f"needs {needed.name}, has {giver.level.name}",
-    )
+    sentence = f"You need {needed.name} on this {noun} to say who may use it"
+    if giver.level >= Level.READ:
+        sentence += f", and have {giver.level.name}. {ask(giver.ask)}"
+    else:
+        sentence += f", or there is no such {noun}. Ask whoever manages it, or an MLflow admin. {REQUESTS}"
+    return Verdict(False, Reason.LEVEL_MISSING, sentence, f"needs {needed.name}, has {giver.level.name}")
 
 
 def _lasts(giver: Giver, level: Level, at_end: Level, kind: Kind) -> Verdict:

@@ -180,25 +180,15 @@ class _SharingPages:
         """
         me, now = asker(), self._parts.clock()
         kind, key = _named_resource(flask.request.args)
-        resource = Resource(kind, key)
-        named = self._parts.resources.names([resource]).get(resource)
-        if named is not None and kind is Kind.PROMPT and named.kind is not Kind.PROMPT:
-            named = None
-        level = Level.NO_PERMISSIONS if named is None else self._level(me, resource, now)
-        giver = Giver(level, me.is_admin)
-        verdict = may_share(giver, kind)
-        query = {"resource_type": str(kind), "name": key}
-        if not verdict:
-            return _Refused(query, verdict.sentence)
-        if named is None:
-            return _Refused(query, f"There is no such {NOUNS[kind]}.", 404)
-        return _Sharing(Shareable(Resource(named.kind, key), named.name), named, giver, me, now)
-
-    def _level(self, me: Identity, resource: Resource, now: datetime) -> Level:
-        if me.is_admin:
-            return Level.MANAGE
-        found = self._parts.judge.level_on(me.user_id, me.group_ids, resource, now)
-        return Level.NO_PERMISSIONS if found is None else found[0]
+        try:
+            on, level = self._parts.asked.resource(me, kind, key, may_share)
+            named = self._parts.resources.names([on.resource])[on.resource]
+        except (Forbidden, NotFound) as refusal:
+            return _Refused({"resource_type": str(kind), "name": key}, refusal.message, refusal.status)
+        except KeyError:  # gone in this very moment
+            return _Refused({"resource_type": str(kind), "name": key}, f"There is no such {NOUNS[kind]}.", 404)
+        shared = Shareable(Resource(named.kind, on.resource.key), named.name)
+        return _Sharing(shared, named, Giver(level, me.is_admin), me, now)
 
     # --- What is changed -------------------------------------------------------------------------------------
 
@@ -274,8 +264,9 @@ class _SharingPages:
         """To the page as it is now; or to the list, for somebody who gave up managing it."""
         me, address = sharing.me, f"{self._parts.prefix}/permissions/sharing"
         if changed is not None and not me.is_admin and _reaches(changed, me):
-            now_ = self._level(me, sharing.on.resource, sharing.now)
-            if not may_share(Giver(now_, False), sharing.on.kind):
+            try:
+                self._parts.asked.resource(me, sharing.on.kind, sharing.on.resource.key, may_share)
+            except (Forbidden, NotFound):
                 return go(address, "left")
         page = flask.request.args.get("page", "")
         return go(address, word, **sharing.query, page=page)

@@ -117,6 +117,7 @@ GIVERS = {
 }
 
 NEEDS_MANAGE = "You need MANAGE on this {noun} to say who may use it, or there is no such {noun}"
+SEES_AND_NEEDS_MANAGE = "You need MANAGE on this {noun} to say who may use it, and have (READ|USE|EDIT). Ask "
 LAST_MANAGER = "This would leave the {noun} without anybody who manages it"
 LASTING_MANAGER = LAST_MANAGER + ".*without an end date"
 OUTLASTS = "Your own MANAGE on this {noun} ends before that"
@@ -187,24 +188,24 @@ TABLE: tuple[Row, ...] = (
     Row("a manager by a group's pattern", GIVE, READ, READERS),
     Row("a service account that manages it", GIVE, EDIT, "carol"),
     # --- Who does not manage it gives nothing, whatever the level ----------------------------------------------
-    *_each_level("who may edit", "carol", NEEDS_MANAGE),
-    Row("who may edit", GIVE, MANAGE, "bob", NEEDS_MANAGE),
-    Row("who may edit", GIVE, READ, READERS, NEEDS_MANAGE),
-    Row("who may use", GIVE, READ, "carol", NEEDS_MANAGE),
-    *_each_level("who may read by a group", "carol", NEEDS_MANAGE),
-    Row("who may read by a group", GIVE, EDIT, READERS, NEEDS_MANAGE),
+    *_each_level("who may edit", "carol", SEES_AND_NEEDS_MANAGE),
+    Row("who may edit", GIVE, MANAGE, "bob", SEES_AND_NEEDS_MANAGE),
+    Row("who may edit", GIVE, READ, READERS, SEES_AND_NEEDS_MANAGE),
+    Row("who may use", GIVE, READ, "carol", SEES_AND_NEEDS_MANAGE),
+    *_each_level("who may read by a group", "carol", SEES_AND_NEEDS_MANAGE),
+    Row("who may read by a group", GIVE, EDIT, READERS, SEES_AND_NEEDS_MANAGE),
     Row("a stranger", GIVE, READ, "carol", NEEDS_MANAGE),
     Row("a stranger", GIVE, MANAGE, "bob", NEEDS_MANAGE),
     Row("a stranger", GIVE, NO_PERMISSIONS, "alice", NEEDS_MANAGE),
     Row("who is in no group", GIVE, READ, "mallory", NEEDS_MANAGE),
     Row("who is kept out", GIVE, READ, "bob", NEEDS_MANAGE),
-    Row("whose own grant says less than the group's", GIVE, READ, "carol", NEEDS_MANAGE),
+    Row("whose own grant says less than the group's", GIVE, READ, "carol", SEES_AND_NEEDS_MANAGE),
     Row("whose MANAGE has ended", GIVE, READ, "carol", NEEDS_MANAGE),
     Row("whose MANAGE has ended", GIVE, MANAGE, "bob", NEEDS_MANAGE),
     # --- ... nor does anybody who does not manage it take away -------------------------------------------------
-    Row("who may edit", TAKE, None, "carol", NEEDS_MANAGE, CAROL_READS),
-    Row("who may edit", TAKE, None, "bob", NEEDS_MANAGE),
-    Row("who may read by a group", TAKE, None, READERS, NEEDS_MANAGE),
+    Row("who may edit", TAKE, None, "carol", SEES_AND_NEEDS_MANAGE, CAROL_READS),
+    Row("who may edit", TAKE, None, "bob", SEES_AND_NEEDS_MANAGE),
+    Row("who may read by a group", TAKE, None, READERS, SEES_AND_NEEDS_MANAGE),
     Row("a stranger", TAKE, None, "alice", NEEDS_MANAGE),
     Row("whose MANAGE has ended", TAKE, None, "alice", NEEDS_MANAGE),
     # --- What is there is changed, up and down, and taken away ---------------------------------------------------
@@ -271,7 +272,7 @@ TABLE: tuple[Row, ...] = (
     Row("the owner", TAKE, None, "nobody", NO_USER),
     Row("the owner", GIVE, READ, NO_GROUP, NO_SUCH_GROUP),
     Row("an admin", GIVE, READ, NO_GROUP, NO_SUCH_GROUP),
-    Row("who may edit", GIVE, READ, "nobody", NEEDS_MANAGE),
+    Row("who may edit", GIVE, READ, "nobody", SEES_AND_NEEDS_MANAGE),
     Row("a stranger", GIVE, READ, "nobody", NEEDS_MANAGE),
     Row("a stranger", GIVE, READ, NO_GROUP, NEEDS_MANAGE),
     # --- Patterns are for admins ---------------------------------------------------------------------------------

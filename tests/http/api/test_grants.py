@@ -310,3 +310,14 @@ def test_a_list_of_what_makes_no_sense_is_refused(root: Person, query: dict[str,
     answer = root.get(GRANTS, **query)
     assert answer.status_code == 400
     assert sentence in answer.json["message"]  # type: ignore[index]
+
+
+def test_who_can_see_it_is_told_by_name_whom_to_ask(site: Site) -> None:
+    bob, body = site.person("bob"), {**EXPERIMENT.fields, "username": email("carol"), "permission": "READ"}
+    hidden = bob.post(GRANTS, body).json["message"]  # type: ignore[index]
+    assert "Alice" not in hidden
+    assert email("alice") not in hidden
+    site.grant(EXPERIMENT, Level.READ, user="bob")
+    told = bob.post(GRANTS, body).json["message"]  # type: ignore[index]
+    assert "You need MANAGE on this experiment to say who may use it, and have READ. Ask " in told
+    assert "alice" in told.lower()
