@@ -53,6 +53,7 @@ from mlflow_oidc_auth.errors import StartRefused
 from mlflow_oidc_auth.gate import Gate
 from mlflow_oidc_auth.grants.explain_web import Why, explain_api
 from mlflow_oidc_auth.grants.listing import GrantListing
+from mlflow_oidc_auth.grants.mlflow_web import mlflow_api
 from mlflow_oidc_auth.grants.people_web import people_api
 from mlflow_oidc_auth.grants.requests import RequestStore
 from mlflow_oidc_auth.grants.requests_web import requests_api
@@ -239,8 +240,9 @@ def blueprints(parts: Parts) -> Iterator[flask.Blueprint]:
     yield groups_api(groups=parts.groups, users=parts.users, clock=clock)
     yield service_accounts_api(accounts=parts.service_accounts, users=parts.users, clock=clock)
     yield people_api(grants=parts.grants, users=parts.users, resources=parts.resources, clock=clock)
+    yield grants_api(parts.asked, parts.grants, parts.listing, clock)
     roles = Roles(parts.listing, parts.groups, parts.resources, clock)
-    yield grants_api(parts.asked, parts.grants, parts.listing, roles, clock)
+    yield mlflow_api(parts.asked, parts.grants, roles, clock)
     yield roles_api(parts.asked, parts.grants, parts.listing, roles, clock)
     yield explain_api(Why(parts.asked, parts.explainer, clock))
     yield requests_api(requests=parts.requests, clock=clock)

@@ -1,10 +1,11 @@
-"""Grants of users on one resource as JSON, in the shapes of MLflow's own auth API and its client.
+"""What users may and were granted as JSON, in the shapes of MLflow's own auth API and its client.
 
 - `users/permissions/grant`, `revoke`: whoever manages the resource, by `grants/rules.py`.
 - `users/permissions/get`: the level that every check finds; one's own, or anybody's for who manages the resource.
 - `users/permissions/list`, `users/current/permissions`, `users/roles/list`: the grants behind it; one's own,
   or anybody's for an admin.
-- `roles/list`, `roles/get`, `roles/permissions/list`, `roles/users/list`: every group and team, for admins.
+
+Roles, which are groups and teams, are in `roles_web.py`.
 """
 
 from __future__ import annotations
@@ -17,14 +18,13 @@ import flask
 
 from mlflow_oidc_auth.accounts.users import User, UserStore, login_name
 from mlflow_oidc_auth.accounts.web import one_user, user_called
-from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
 from mlflow_oidc_auth.grants.asked import Asked, OnResource, given_by
-from mlflow_oidc_auth.grants.roles import Roles, ToldPermission, ToldRole, ToldRolePermission
+from mlflow_oidc_auth.grants.roles import Roles, ToldPermission, ToldRoles
 from mlflow_oidc_auth.grants.rules import may_know, may_share
 from mlflow_oidc_auth.grants.store import Grantee, GrantStore, Shareable
 from mlflow_oidc_auth.vocabulary import Identity, Level
 from mlflow_oidc_auth.web.json_api import Nothing, Told, add_json_route, asker
-from mlflow_oidc_auth.web.json_body import Body, Number, Query, Text
+from mlflow_oidc_auth.web.json_body import Body, Query, Text
 from mlflow_oidc_auth.web.json_fields import Permission
 
 
@@ -60,12 +60,6 @@ class OfUser(Query):
     username: Text
 
 
-class OfRole(Query):
-    """Of which role."""
-
-    role_id: Number
-
-
 class ToldPermissions(Told):
     """WIRE: all that reaches somebody."""
 
@@ -73,57 +67,21 @@ class ToldPermissions(Told):
     permissions: list[ToldPermission]
 
 
-class ToldRoles(Told):
-    """WIRE: roles."""
-
-    roles: list[ToldRole]
-
-
-class OneRole(Told):
-    """WIRE: one role."""
-
-    role: ToldRole
-
-
-class ToldRolePermissions(Told):
-    """WIRE: what one role opens."""
-
-    role_permissions: list[ToldRolePermission]
-
-
-class Assignment(Told):
-    """WIRE: who is in a role, in MLflow's shape of an assignment; its id is the user's."""
-
-    id: int
-    user_id: int
-    role_id: int
-
-
-class Assignments(Told):
-    """WIRE: everybody who is in a role."""
-
-    assignments: list[Assignment]
-
-
-def add_mlflow_routes(
-    blueprint: flask.Blueprint, asked: Asked, grants: GrantStore, roles: Roles, clock: Callable[[], datetime]
-) -> None:
-    """Serve them on the blueprint."""
-    told, ours = _RolesApi(roles, asked.users), _PermissionsApi(asked, grants, clock)
-    add_json_route(blueprint, "GET", "3.0/mlflow/users/current/permissions", told.current)
-    add_json_route(blueprint, "GET", "3.0/mlflow/users/permissions/list", told.listed)
-    add_json_route(blueprint, "GET", "3.0/mlflow/users/roles/list", told.of_user)
-    add_json_route(blueprint, "GET", "3.0/mlflow/roles/list", told.every)
-    add_json_route(blueprint, "GET", "3.0/mlflow/roles/get", told.one)
-    add_json_route(blueprint, "GET", "3.0/mlflow/roles/permissions/list", told.permissions_of_one)
-    add_json_route(blueprint, "GET", "3.0/mlflow/roles/users/list", told.users_of_one)
-    add_json_route(blueprint, "GET", "3.0/mlflow/users/permissions/get", ours.get)
-    add_json_route(blueprint, "POST", "3.0/mlflow/users/permissions/grant", ours.grant)
-    add_json_route(blueprint, "POST", "3.0/mlflow/users/permissions/revoke", ours.revoke)
+def mlflow_api(asked: Asked, grants: GrantStore, roles: Roles, clock: Callable[[], datetime]) -> flask.Blueprint:
+    """The blueprint; register it under the static prefix."""
+    levels, reaching = _LevelApi(asked, grants, clock), _ReachApi(roles, asked.users)
+    blueprint = flask.Blueprint("oidc_auth_mlflow", __name__)
+    add_json_route(blueprint, "GET", "3.0/mlflow/users/permissions/get", levels.get)
+    add_json_route(blueprint, "POST", "3.0/mlflow/users/permissions/grant", levels.grant)
+    add_json_route(blueprint, "POST", "3.0/mlflow/users/permissions/revoke", levels.revoke)
+    add_json_route(blueprint, "GET", "3.0/mlflow/users/current/permissions", reaching.current)
+    add_json_route(blueprint, "GET", "3.0/mlflow/users/permissions/list", reaching.listed)
+    add_json_route(blueprint, "GET", "3.0/mlflow/users/roles/list", reaching.of_user)
+    return blueprint
 
 
 @dataclass(frozen=True, slots=True)
-class _PermissionsApi:
+class _LevelApi:
     """One user's level on one resource: asked for, given, taken away."""
 
     asked: Asked
@@ -162,8 +120,8 @@ class _PermissionsApi:
 
 
 @dataclass(frozen=True, slots=True)
-class _RolesApi:
-    """What was granted, told role by role or as one list."""
+class _ReachApi:
+    """What reaches somebody by grants, as one list or role by role."""
 
     roles: Roles
     users: UserStore
@@ -183,25 +141,6 @@ class _RolesApi:
         me = asker()
         user = one_user(self.users, me, sent.username)
         return ToldRoles(roles=[role.told() for role in self.roles.of_user(user, all_of_it=me.is_admin)])
-
-    def every(self) -> ToldRoles:
-        """Every role. They are in the one workspace there is; asked for others, none."""
-        wanted = flask.request.args.getlist("workspace")
-        here = not wanted or DEFAULT_WORKSPACE in wanted
-        return ToldRoles(roles=[role.told() for role in self.roles.every()] if here else [])
-
-    def one(self, sent: OfRole) -> OneRole:
-        """One role."""
-        return OneRole(role=self.roles.one(sent.role_id).told())
-
-    def permissions_of_one(self, sent: OfRole) -> ToldRolePermissions:
-        """What one role opens."""
-        return ToldRolePermissions(role_permissions=self.roles.one(sent.role_id).told().permissions)
-
-    def users_of_one(self, sent: OfRole) -> Assignments:
-        """Who is in one role."""
-        members, role_id = self.roles.members(sent.role_id), sent.role_id
-        return Assignments(assignments=[Assignment(id=id_, user_id=id_, role_id=role_id) for id_ in members])
 
     def _permissions(self, user: User, me: Identity) -> ToldPermissions:
         rows = [row for role in self.roles.of_user(user, all_of_it=me.is_admin) for row in role.told_rows()]

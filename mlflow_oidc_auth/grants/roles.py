@@ -1,7 +1,7 @@
 """What was granted, told as MLflow tells roles: groups and teams, and each user's own grants.
 
 A user's own grants are in a role called `__user_<id>__`, as in MLflow's own auth; its pages show them as "Direct".
-How they are changed is in `roles_web.py`.
+How they are read and changed is in `roles_web.py`.
 
 SECURITY: what a user is told of themselves leaves out what NO_PERMISSIONS hides from them.
 """
@@ -58,6 +58,12 @@ class ToldRole(Told):
     workspace: str
     description: str
     permissions: list[ToldRolePermission]
+
+
+class ToldRoles(Told):
+    """WIRE: roles."""
+
+    roles: list[ToldRole]
 
 
 class ToldPermission(Told):

@@ -1,4 +1,4 @@
-"""Roles changed as MLflow's own auth API and its admin page change them, for admins. A role is a team.
+"""Roles as JSON, in the shapes of MLflow's own auth API and its admin page, for admins. A role is a team.
 
 Groups of the login service are roles too: something can be granted to them, but what they are called and who is in
 them is chosen there. A permission of a role is a grant to the group, on one resource or on a pattern (`*`,
@@ -22,14 +22,20 @@ from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE
 from mlflow_oidc_auth.errors import BadRequest, NotFound
 from mlflow_oidc_auth.grants.asked import Asked, given_by, pattern, refuse_no_id
 from mlflow_oidc_auth.grants.listing import GrantListing, ListedGrant
-from mlflow_oidc_auth.grants.mlflow_web import Assignment, OneRole
-from mlflow_oidc_auth.grants.roles import Roles, ToldRolePermission, grant_of_permission, told_role_permission
+from mlflow_oidc_auth.grants.roles import (
+    Roles,
+    ToldRole,
+    ToldRolePermission,
+    ToldRoles,
+    grant_of_permission,
+    told_role_permission,
+)
 from mlflow_oidc_auth.grants.rules import NOUNS
 from mlflow_oidc_auth.grants.store import Grantee, GrantStore, On, Pattern
 from mlflow_oidc_auth.grants.told import as_listed
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
 from mlflow_oidc_auth.web.json_api import Nothing, Told, add_json_route, asker
-from mlflow_oidc_auth.web.json_body import Body, Number, Text
+from mlflow_oidc_auth.web.json_body import Body, Number, Query, Text
 from mlflow_oidc_auth.web.json_fields import Permission, ResourceType, Said
 
 _NO_SUCH_PERMISSION = "There is no such permission of a role. It may have been removed or changed."
@@ -43,6 +49,12 @@ def _here(workspace: str) -> str:
 
 RolePermission = Annotated[Permission, BeforeValidator(lambda sent: "NO_PERMISSIONS" if sent == "DENY" else sent)]
 """A level; MLflow's pages call NO_PERMISSIONS `DENY`."""
+
+
+class OfRole(Query):
+    """Of which role."""
+
+    role_id: Number
 
 
 class CreateRole(Body):
@@ -96,6 +108,32 @@ class UpdatePermission(Body):
     permission: RolePermission
 
 
+class OneRole(Told):
+    """WIRE: one role."""
+
+    role: ToldRole
+
+
+class ToldRolePermissions(Told):
+    """WIRE: what one role opens."""
+
+    role_permissions: list[ToldRolePermission]
+
+
+class Assignment(Told):
+    """WIRE: who is in a role, in MLflow's shape of an assignment; its id is the user's."""
+
+    id: int
+    user_id: int
+    role_id: int
+
+
+class Assignments(Told):
+    """WIRE: everybody who is in a role."""
+
+    assignments: list[Assignment]
+
+
 class OnePermission(Told):
     """WIRE: one permission of a role."""
 
@@ -112,13 +150,17 @@ def roles_api(
     asked: Asked, grants: GrantStore, listing: GrantListing, roles: Roles, clock: Callable[[], datetime]
 ) -> flask.Blueprint:
     """The blueprint; register it under the static prefix."""
-    ours, granted = _RolesApi(asked, roles, clock), _PermissionsApi(asked, grants, listing, clock)
+    ours, granted = _RolesApi(asked, roles, clock), _PermissionsApi(asked, grants, listing, roles, clock)
     blueprint = flask.Blueprint("oidc_auth_roles", __name__)
+    add_json_route(blueprint, "GET", "3.0/mlflow/roles/list", ours.listed)
+    add_json_route(blueprint, "GET", "3.0/mlflow/roles/get", ours.one)
+    add_json_route(blueprint, "GET", "3.0/mlflow/roles/users/list", ours.users)
     add_json_route(blueprint, "POST", "3.0/mlflow/roles/create", ours.create)
     add_json_route(blueprint, "PATCH", "3.0/mlflow/roles/update", ours.update)
     add_json_route(blueprint, "DELETE", "3.0/mlflow/roles/delete", ours.delete)
     add_json_route(blueprint, "POST", "3.0/mlflow/roles/assign", ours.assign)
     add_json_route(blueprint, "DELETE", "3.0/mlflow/roles/unassign", ours.unassign)
+    add_json_route(blueprint, "GET", "3.0/mlflow/roles/permissions/list", granted.listed)
     add_json_route(blueprint, "POST", "3.0/mlflow/roles/permissions/add", granted.add)
     add_json_route(blueprint, "PATCH", "3.0/mlflow/roles/permissions/update", granted.update)
     add_json_route(blueprint, "DELETE", "3.0/mlflow/roles/permissions/remove", granted.remove)
@@ -127,11 +169,26 @@ def roles_api(
 
 @dataclass(frozen=True, slots=True)
 class _RolesApi:
-    """Teams, and who is in them."""
+    """Groups and teams, and who is in them."""
 
     asked: Asked
     roles: Roles
     clock: Callable[[], datetime]
+
+    def listed(self) -> ToldRoles:
+        """Every role. They are in the one workspace there is; asked for others, none."""
+        wanted = flask.request.args.getlist("workspace")
+        here = not wanted or DEFAULT_WORKSPACE in wanted
+        return ToldRoles(roles=[role.told() for role in self.roles.every()] if here else [])
+
+    def one(self, sent: OfRole) -> OneRole:
+        """One role."""
+        return OneRole(role=self.roles.one(sent.role_id).told())
+
+    def users(self, sent: OfRole) -> Assignments:
+        """Who is in one role."""
+        members, role_id = self.roles.members(sent.role_id), sent.role_id
+        return Assignments(assignments=[Assignment(id=id_, user_id=id_, role_id=role_id) for id_ in members])
 
     def create(self, sent: CreateRole) -> OneRole:
         """Make a team."""
@@ -178,7 +235,12 @@ class _PermissionsApi:
     asked: Asked
     grants: GrantStore
     listing: GrantListing
+    roles: Roles
     clock: Callable[[], datetime]
+
+    def listed(self, sent: OfRole) -> ToldRolePermissions:
+        """What one role opens."""
+        return ToldRolePermissions(role_permissions=self.roles.one(sent.role_id).told().permissions)
 
     def add(self, sent: AddPermission) -> OnePermission:
         """Make a level what the group's or team's own grant on a resource or pattern says."""

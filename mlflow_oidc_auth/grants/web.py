@@ -1,6 +1,6 @@
 """Grants as JSON: to users, groups and teams, on resources and patterns, with end dates.
 
-`2.0/mlflow/grants` is ours; what MLflow's own auth API has is in `grants/mlflow_web.py`.
+`2.0/mlflow/grants` is ours; what MLflow's own auth API has is in `mlflow_web.py` and `roles_web.py`.
 
 - Who manages a resource sees every grant on it and gives and takes away there; patterns are for admins.
 - Everybody sees their own and their groups' grants, without what NO_PERMISSIONS hides from them; admins see all.
@@ -29,8 +29,6 @@ from mlflow_oidc_auth.grants.asked import (
     refuse_no_id,
 )
 from mlflow_oidc_auth.grants.listing import GrantListing, Holders, ListedGrant
-from mlflow_oidc_auth.grants.mlflow_web import add_mlflow_routes
-from mlflow_oidc_auth.grants.roles import Roles
 from mlflow_oidc_auth.grants.rules import may_share
 from mlflow_oidc_auth.grants.store import GrantStore
 from mlflow_oidc_auth.grants.told import ToldGrant, as_listed, named_by, told_grant
@@ -108,7 +106,7 @@ class Preview(Told):
 
 
 def grants_api(
-    asked: Asked, grants: GrantStore, listing: GrantListing, roles: Roles, clock: Callable[[], datetime]
+    asked: Asked, grants: GrantStore, listing: GrantListing, clock: Callable[[], datetime]
 ) -> flask.Blueprint:
     """The blueprint; register it under the static prefix."""
     ours = _GrantsApi(asked, grants, listing, clock)
@@ -117,7 +115,6 @@ def grants_api(
     add_json_route(blueprint, "POST", "2.0/mlflow/grants", ours.give)
     add_json_route(blueprint, "DELETE", "2.0/mlflow/grants", ours.take_away)
     add_json_route(blueprint, "GET", "2.0/mlflow/grants/preview", ours.preview)
-    add_mlflow_routes(blueprint, asked, grants, roles, clock)
     return blueprint
 
 
