@@ -17,6 +17,7 @@ from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
 LASTS = timedelta(days=30)
 MOST_A_DAY = 20
 MOST_OPEN = 50
+LONGEST_REASON = 1000
 
 UNANSWERED = ("open", "declined")
 """What the asker is told of as open."""

@@ -25,6 +25,7 @@ from mlflow_oidc_auth.database.turns import one_at_a_time
 from mlflow_oidc_auth.errors import BadRequest, NotFound
 from mlflow_oidc_auth.grants.request_rows import (
     LASTS,
+    LONGEST_REASON,
     MOST_A_DAY,
     MOST_OPEN,
     UNANSWERED,
@@ -47,7 +48,17 @@ from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode, patte
 from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Kind, Level
 
-__all__ = ["LASTS", "MOST_A_DAY", "MOST_OPEN", "Asked", "Deciding", "RequestStore", "ToDecide"]
+__all__ = [
+    "LASTS",
+    "LONGEST_REASON",
+    "MOST_A_DAY",
+    "MOST_OPEN",
+    "Asked",
+    "Deciding",
+    "RequestStore",
+    "ToDecide",
+    "reason_wrong",
+]
 
 
 class RequestStore:
@@ -70,10 +81,13 @@ class RequestStore:
         """Ask for a level on what is called so, by id or name, there or not. Asking again begins anew.
 
         Raises:
-            BadRequest: nothing can be called so, the level is none to ask for, or the asker has it already.
+            BadRequest: nothing can be called so, the level is none to ask for, the reason is longer than
+                :data:`LONGEST_REASON`, or the asker has it already.
             TooManyRequests: more than :data:`MOST_A_DAY` within a day, or :data:`MOST_OPEN` open ones.
         """
         _refuse_unaskable(text, level)
+        if too_long := reason_wrong(reason):
+            raise BadRequest(too_long)
         found = self._resources.called(kind, text)
         with self._engine.begin() as connection:
             one_at_a_time(connection, _lock(me.user_id))
@@ -202,6 +216,13 @@ class RequestStore:
             sa.literal(user_id), groups.scalar_subquery(), sa.literal(now, Instant), sa.literal(int(self._default))
         )
         return decode(connection.execute(sa.select(code_of(on.resource, on.name, asking))).scalar_one())[0]
+
+
+def reason_wrong(reason: str) -> str:
+    """What is wrong with why somebody asks, as a sentence; empty if nothing is."""
+    if len(reason) > LONGEST_REASON:
+        return f"Say it in at most {LONGEST_REASON} characters."
+    return ""
 
 
 def _refuse_unaskable(text: str, level: Level) -> None:

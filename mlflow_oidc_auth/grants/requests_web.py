@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Annotated
 
 import flask
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from mlflow_oidc_auth.database.tables import BIGGEST_ID
 from mlflow_oidc_auth.grants.request_rows import Asked, ToDecide
-from mlflow_oidc_auth.grants.requests import RequestStore
+from mlflow_oidc_auth.grants.requests import LONGEST_REASON, RequestStore
 from mlflow_oidc_auth.vocabulary import Kind
 from mlflow_oidc_auth.web.json_api import Moment, Nothing, Told, add_json_route, asker
 from mlflow_oidc_auth.web.json_body import Body, Text
@@ -24,13 +24,27 @@ from mlflow_oidc_auth.web.json_fields import LastDay, Paged, Permission, Resourc
 _PATH = "2.0/mlflow/access-requests"
 
 
+def _not_too_long(reason: str) -> str:
+    if len(reason) > LONGEST_REASON:
+        raise ValueError(f"is longer than {LONGEST_REASON} characters.")
+    return reason
+
+
+Reason = Annotated[
+    Text,
+    AfterValidator(_not_too_long),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_REASON}),
+]
+"""Why somebody asks."""
+
+
 class AskForAccess(Body):
     """What is asked for: a kind, a name or the id of an experiment, a level, and why."""
 
     resource_type: ResourceType
     name: Text
     permission: Permission
-    reason: Text | None = None
+    reason: Reason | None = None
 
 
 class GrantRequest(Body):

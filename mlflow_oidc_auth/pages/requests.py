@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from mlflow_oidc_auth.database.tables import NAME_LENGTH
 from mlflow_oidc_auth.errors import BadRequest, Forbidden, NotFound, Refusal, TooManyRequests
-from mlflow_oidc_auth.grants.requests import ToDecide
+from mlflow_oidc_auth.grants.requests import LONGEST_REASON, ToDecide, reason_wrong
 from mlflow_oidc_auth.grants.store import Named
 from mlflow_oidc_auth.pages.lists import Filled, Listed, Shown, asked_page, go, notice, row_id, shown
 from mlflow_oidc_auth.pages.parts import Parts
@@ -26,8 +26,6 @@ from mlflow_oidc_auth.web.json_api import asker
 
 MINE = "mine"
 """What the address calls the page of one's own requests."""
-
-LONGEST_REASON = 1000
 
 ROWS = 25
 """How many requests each of the two lists tells of at once."""
@@ -177,6 +175,6 @@ def _wrong_text(name: str, reason: str) -> dict[str, str]:
     wrong: dict[str, str] = {}
     if not name:
         wrong["name"] = "Say what you want to open: its name, or the id of an experiment."
-    if len(reason) > LONGEST_REASON:
-        wrong["reason"] = f"Say it in at most {LONGEST_REASON} characters."
+    if too_long := reason_wrong(reason):
+        wrong["reason"] = too_long
     return wrong

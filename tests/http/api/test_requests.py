@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlflow_oidc_auth.grants.requests import MOST_A_DAY
+from mlflow_oidc_auth.grants.requests import LONGEST_REASON, MOST_A_DAY
 from mlflow_oidc_auth.vocabulary import Level
 from tests.http.api.site import EVERY_KIND, EXPERIMENT, MISSING, MODEL, Made, Person, Site, email
 
@@ -101,6 +101,13 @@ def test_asking_is_limited(carol: Person) -> None:
 def test_what_one_has_is_not_asked_for(alice: Person) -> None:
     assert ask(alice, EXPERIMENT, "READ")[0] == 400
     assert ask(alice, EXPERIMENT, "NO_PERMISSIONS")[0] == 400
+
+
+def test_a_reason_is_as_long_as_it_may_be_and_no_longer(carol: Person) -> None:
+    status, refused = ask(carol, EXPERIMENT, reason="x" * (LONGEST_REASON + 1))
+    assert (status, refused["message"]) == (400, f"'reason' is longer than {LONGEST_REASON} characters.")
+    status, asked = ask(carol, EXPERIMENT, reason="x" * LONGEST_REASON)
+    assert (status, len(asked["reason"])) == (200, LONGEST_REASON)
 
 
 def test_a_request_is_paged(carol: Person) -> None:

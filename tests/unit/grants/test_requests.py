@@ -16,7 +16,7 @@ from mlflow_oidc_auth.bridge.lookups import ResourceLookup
 from mlflow_oidc_auth.bridge.resources import experiments, registered_model_tags, registered_models
 from mlflow_oidc_auth.database.tables import access_requests, audit_records
 from mlflow_oidc_auth.errors import BadRequest, NotFound, TooManyRequests
-from mlflow_oidc_auth.grants.requests import LASTS, MOST_A_DAY, MOST_OPEN, RequestStore
+from mlflow_oidc_auth.grants.requests import LASTS, LONGEST_REASON, MOST_A_DAY, MOST_OPEN, RequestStore
 from mlflow_oidc_auth.grants.store import GivenBy, GrantStore, Shareable
 from mlflow_oidc_auth.operations.table import PROMPT_TAG
 from mlflow_oidc_auth.vocabulary import Kind, Level
@@ -206,6 +206,14 @@ def test_what_one_has_is_not_asked_for(asking: Asking) -> None:
         asking.ask("carol", EXPERIMENT, Level.NO_PERMISSIONS)
     with pytest.raises(BadRequest):
         asking.ask("carol", "x" * 257)
+
+
+def test_a_reason_is_as_long_as_it_may_be_and_no_longer(asking: Asking) -> None:
+    carol, longest = asking.by("carol"), "x" * LONGEST_REASON
+    with pytest.raises(BadRequest, match=str(LONGEST_REASON)):
+        asking.store.ask(carol, Kind.EXPERIMENT, "one", Level.READ, reason=longest + "x", now=NOW)
+    assert asking.told("carol") == []
+    assert asking.store.ask(carol, Kind.EXPERIMENT, "one", Level.READ, reason=longest, now=NOW).reason == longest
 
 
 def test_a_grant_never_lowers_what_somebody_has_by_then(asking: Asking) -> None:

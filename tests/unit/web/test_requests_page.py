@@ -12,9 +12,9 @@ from werkzeug.test import TestResponse
 
 from mlflow_oidc_auth.accounts.users import User
 from mlflow_oidc_auth.database.tables import access_requests
-from mlflow_oidc_auth.grants.requests import MOST_A_DAY
+from mlflow_oidc_auth.grants.requests import LONGEST_REASON, MOST_A_DAY
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, Shareable
-from mlflow_oidc_auth.pages.requests import LONGEST_REASON, ROWS
+from mlflow_oidc_auth.pages.requests import ROWS
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource
 from tests.browser.pages_site import PagesSite
 from tests.stores import statements
