@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from mlflow_oidc_auth.database.tables import sessions, tokens, users
 from tests.server import MlflowServer
 
 # Asking is enough to change these: a visit, a use of a key. And which ids were given is counted on.
@@ -38,4 +39,17 @@ def snapshot(server: MlflowServer) -> Snapshot:
     files = [path for path in root.rglob("*") if path.is_file()] if root.is_dir() else []
     digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     found.update(("artifacts", f"{path.relative_to(root)} {digest}") for path, digest in digests.items())
+    return found
+
+
+def accounts(server: MlflowServer, but: str) -> Snapshot:
+    """What asking does not change of everybody's accounts, access keys and sessions but one person's own."""
+    others = sa.select(users.c.id).where(users.c.username != but)
+    about_asking = {"last_login_at", "last_used_at", "last_seen_at"}
+    found: Snapshot = Counter()
+    with server.engine.connect() as connection:
+        for table, whose in ((users, users.c.id), (tokens, tokens.c.user_id), (sessions, sessions.c.user_id)):
+            kept = [column for column in table.c if column.name not in about_asking]
+            rows = connection.execute(sa.select(*kept).where(whose.in_(others)))
+            found.update((table.name, repr(tuple(row))) for row in rows)
     return found

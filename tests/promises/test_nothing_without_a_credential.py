@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -16,7 +18,8 @@ from mlflow_oidc_auth.operations.table import TABLE
 from mlflow_oidc_auth.tokens.format import _checksum, new_token
 from tests.figures import Figures
 from tests.people import SESSION_COOKIE, People, Person
-from tests.promises.asks import address, ask_for
+from tests.promises.asks import address, ask_for, filled
+from tests.promises.our_asks import nothing_of_ours, ours_in_order
 from tests.promises.wire import Answer, Wire, basic, bearer
 
 EVERY = (*TABLE, *OURS)
@@ -183,6 +186,24 @@ def test_no_operation_is_served_to_who_proves_nothing(
 ) -> None:
     asked, wrong = walk(people, dead[why])
     figures.note(f"walk without a credential ({why})", f"{asked} requests, {len(wrong)} got in")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("why", WALKED)
+def test_our_json_asked_as_it_wants_to_be_answers_401_before_anything_else(
+    people: People, dead: dict[str, dict[str, str]], why: str
+) -> None:
+    """Not 400 for what is asked, nor 404 for whom it is about: nothing of it has been read."""
+    wire, wrong = Wire(people.server), []
+    for entry, template in ours_in_order():
+        ask = filled(template, nothing_of_ours("nobody"), "nobody")
+        query = f"?{urlencode(ask.query)}" if ask.query else ""
+        body = None if ask.body is None else json.dumps(ask.body).encode()
+        typed = {} if body is None else {"Content-Type": "application/json"}
+        sent = {**(AJAX if ask.path.startswith("/ajax-api/") else PROGRAM), **typed, **dead[why]}
+        answer = wire.ask(ask.method, f"{people.server.static_prefix}{ask.path}{query}", sent, body)
+        if (answer.status, answer.error_code) != (401, "UNAUTHENTICATED"):
+            wrong.append(f"{entry.method} {entry.path}: {answer.status} {answer.text[:100]!r}")
     assert wrong == []
 
 
