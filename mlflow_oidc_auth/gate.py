@@ -30,6 +30,7 @@ from mlflow_oidc_auth.operations.requirements import (
     GraphQL,
     InBrowser,
     Listing,
+    Move,
     NoGatewayModel,
     OwnSpans,
     Probe,
@@ -42,6 +43,7 @@ from mlflow_oidc_auth.operations.requirements import (
     SignedIn,
 )
 from mlflow_oidc_auth.operations.targets import EARLY, IdKind, Target
+from mlflow_oidc_auth.permissions.resolver import END_OF_TIME
 from mlflow_oidc_auth.permissions.verdicts import ASK, REQUESTS, ask
 from mlflow_oidc_auth.vocabulary import CredentialKind, Identity, Kind, Level, Reason, Verdict
 
@@ -51,6 +53,11 @@ DEFAULT_EXPERIMENT = (
 )
 NO_GATEWAY = "Only MLflow admins may make a gateway endpoint the model of a scorer. Choose another model."
 ADMINS_ONLY = "Only MLflow admins may do this. Ask an MLflow admin."
+
+_OTHER_PATTERNS = (
+    "This name falls under other patterns than the present one, which says for good who may use it, and your own "
+    "MANAGE on this {kind} ends. Ask somebody who manages it without an end date, or an MLflow admin."
+)
 
 Named = Mapping[IdKind, frozenset[str]]
 Levels = Mapping[tuple[IdKind, str], Level]
@@ -76,6 +83,9 @@ class Judging(Protocol):
 
     def moves_between_patterns(self, kind: Kind, key: str, name: str, now: datetime) -> bool:
         """Whether a pattern covers the resource as it is called now and not as `name`, or the other way round."""
+
+    def lies_elsewhere(self, kind: IdKind, id_: str, experiment_id: str) -> bool:
+        """Whether this id leads to something in another experiment."""
 
     def managers(self, kind: IdKind, id_: str, now: datetime) -> tuple[str, ...]:
         """The names of a few who manage what this id leads to, for somebody who can see it."""
@@ -128,6 +138,7 @@ class _Found:
 
     needed: list[tuple[Level, IdKind, str]] = field(default_factory=list)
     if_there: list[tuple[Level, IdKind, str]] = field(default_factory=list)
+    for_good: list[tuple[IdKind, str]] = field(default_factory=list)  # MANAGE that does not end
 
 
 class Gate:
@@ -209,6 +220,11 @@ class Gate:
                     id_ for id_ in reading.ids(whose) for name in reading.ids(target) if moves(kind, id_, name, now)
                 ]
                 found.needed += [(Level.MANAGE, whose.kind, id_) for id_ in owned]
+                found.for_good += [(whose.kind, id_) for id_ in owned]
+            case Move(whose, target):
+                elsewhere, into = self._judging.lies_elsewhere, reading.ids(target)
+                moved = [id_ for id_ in reading.ids(whose) if any(elsewhere(whose.kind, id_, one) for one in into)]
+                found.if_there += [(Level.MANAGE, whose.kind, id_) for id_ in moved]
             case ReadSource():
                 readable = self._judging.source_named(reading.source())
                 if readable is None:
@@ -231,6 +247,9 @@ class Gate:
                 level = levels.get((kind, id_), where_absent)
                 if level < needed:
                     yield self._missing_level(needed, level, kind, id_, now)
+        for kind, id_ in found.for_good:
+            if self._judging.levels(identity, {kind: frozenset({id_})}, END_OF_TIME).get((kind, id_), 0) < Level.MANAGE:
+                yield _refused(Reason.LEVEL_MISSING, _OTHER_PATTERNS.format(kind=kind), detail=f"{id_[:64]!r} for good")
 
     def _missing_level(self, needed: Level, level: Level, kind: IdKind, id_: str, now: datetime) -> Verdict:
         """SECURITY: who manages it is told to those alone who can see it; to others it may as well not be there."""
@@ -289,7 +308,16 @@ def _without_reading(identity: Identity, requirement: Requirement) -> Verdict | 
             return Verdict(True, Reason.ADMIN)
         case Admin() | AdminInBrowser():
             return _refused(Reason.ADMINS_ONLY, ADMINS_ONLY)
-        case Require() | RequireIfThere() | Create() | Rename() | AdminsOnlySet() | AdminsOnlyTags() | NoGatewayModel():
+        case (
+            Require()
+            | RequireIfThere()
+            | Create()
+            | Rename()
+            | Move()
+            | AdminsOnlySet()
+            | AdminsOnlyTags()
+            | NoGatewayModel()
+        ):
             return None
         case OwnSpans() | ReadSource() | GraphQL() | AllOf():
             return None

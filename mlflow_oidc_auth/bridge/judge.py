@@ -113,6 +113,14 @@ class Judge:
                 connection.execute(sa.select(pattern_between(kind, present, sa.literal(name), now))).scalar_one()
             )
 
+    def lies_elsewhere(self, kind: IdKind, id_: str, experiment_id: str) -> bool:
+        """Whether this id leads to something in another experiment than this."""
+        rows = _led_to(kind, id_) if storable(id_) else None
+        if rows is None:
+            return False
+        with self._engine.connect() as connection:
+            return any(row.key != experiment_number(experiment_id) for row in connection.execute(rows))
+
     def managers(self, kind: IdKind, id_: str, now: datetime) -> tuple[str, ...]:
         """The names of a few who manage the experiment, model or prompt that this id leads to.
 

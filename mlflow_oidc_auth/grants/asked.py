@@ -165,8 +165,11 @@ class Asked:
             Forbidden: it does not; hidden and missing are one.
             NotFound: there is no such resource, and an admin asks.
         """
+        # SECURITY: both are asked whatever the other says, so that hidden and missing take the same time too.
+        level = self._level(me.user_id, me.is_admin, me.group_ids, Resource(kind, key))
         on = self.resources.find(kind, key)
-        level = Level.NO_PERMISSIONS if on is None else self._level(me.user_id, me.is_admin, me.group_ids, on.resource)
+        if on is None and not me.is_admin:
+            level = Level.NO_PERMISSIONS
         giver = Giver(level, me.is_admin)
         if level >= Level.READ and not rule(giver, kind):
             giver = replace(giver, ask=self._managers(kind, key))

@@ -2,8 +2,8 @@
 
 - Giving and taking away need MANAGE on the resource, and never reach above the giver's own level: neither
   the level that is given nor the one that is taken from somebody.
-- Nothing that lets somebody in outlasts the giver's own level: who manages until a date gives until then at most.
-  Else they would give themselves what has no end, and could then remove whoever lent it to them.
+- Nor beyond their own end: who manages until a date neither gives nor takes away what lasts longer. Else they would
+  give themselves what has no end, or remove what keeps them out afterwards.
 - No change by somebody who is no admin leaves a resource without a manager. Admins may do that.
 - NO_PERMISSIONS can be given: it is an answer like the others, and keeps somebody out whom a group lets in.
 - Nothing more is given to a user who is disabled: it would wait for them unseen.
@@ -90,13 +90,13 @@ def may_give(
         level: what is given.
         kind: the resource's kind.
         present: what the grant it replaces says; `None` if there is none.
-        at_end: what the giver will have when the grant ends, as grants stand now.
+        at_end: what the giver will have at the end of what is given and of what it replaces, as grants stand now.
         before: the resource's managers as they are.
         after: the resource's managers as the change leaves them.
     """
     return (
         _reaches(giver, max(level, present or level), kind)
-        and _lasts(giver, level, at_end, kind)
+        and _lasts(giver, at_end, kind)
         and _keeps_a_manager(giver, kind, before, after)
     )
 
@@ -125,9 +125,13 @@ def may_receive(level: Level, *, is_active: bool) -> Verdict:
     )
 
 
-def may_take_away(giver: Giver, *, kind: Kind, present: Level, before: Managed, after: Managed) -> Verdict:
+def may_take_away(
+    giver: Giver, *, kind: Kind, present: Level, at_end: Level, before: Managed, after: Managed
+) -> Verdict:
     """Whether the giver may remove a grant of level `present` (see :func:`may_give`)."""
-    return _reaches(giver, present, kind) and _keeps_a_manager(giver, kind, before, after)
+    return (
+        _reaches(giver, present, kind) and _lasts(giver, at_end, kind) and _keeps_a_manager(giver, kind, before, after)
+    )
 
 
 def may_give_pattern(giver: Giver) -> Verdict:
@@ -175,16 +179,16 @@ def _reaches(giver: Giver, level: Level, kind: Kind) -> Verdict:
     return Verdict(False, Reason.LEVEL_MISSING, sentence, f"needs {needed.name}, has {giver.level.name}")
 
 
-def _lasts(giver: Giver, level: Level, at_end: Level, kind: Kind) -> Verdict:
+def _lasts(giver: Giver, at_end: Level, kind: Kind) -> Verdict:
     if giver.is_admin:
         return Verdict(True, Reason.ADMIN)
-    if level is Level.NO_PERMISSIONS or at_end >= Level.MANAGE:
+    if at_end >= Level.MANAGE:
         return Verdict(True, Reason.LEVEL_REACHED)
     return Verdict(
         False,
         Reason.LEVEL_MISSING,
-        f"Your own MANAGE on this {NOUNS[kind]} ends before that. Choose an end date that is no later than yours, "
-        "or ask somebody who manages it for longer, or an MLflow admin.",
+        f"Your own MANAGE on this {NOUNS[kind]} ends before that, so you give and take away only what ends no later. "
+        "Choose an earlier end date, or ask somebody who manages it for longer, or an MLflow admin.",
         f"has {at_end.name} at the end",
     )
 

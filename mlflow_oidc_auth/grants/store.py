@@ -13,7 +13,7 @@ waited for by everybody who waits for the lock.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,7 +47,7 @@ from mlflow_oidc_auth.grants.values import (
     Pattern,
     Shareable,
 )
-from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode
+from mlflow_oidc_auth.permissions.resolver import END_OF_TIME, Asking, code_of, decode
 from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Kind, Level, Resource, Rung
 
@@ -116,7 +116,7 @@ class GrantStore:
         if isinstance(on, Pattern):
             written = write(connection, place, to, wanted)
         else:
-            at_end = self._level_at_end(connection, on, giver, by, until)
+            at_end = self._level_at_end(connection, on, giver, by, present, wanted)
             before = managed(connection, on.resource, now)
             written = write(connection, place, to, wanted)
             after = managed(connection, on.resource, now)
@@ -138,13 +138,15 @@ class GrantStore:
             present = read(connection, place, of)
             if present is None:
                 raise NotFound(_none_to_take(on, of))
-            if isinstance(place, Pattern):
+            if isinstance(on, Pattern):
                 remove(connection, place, of)
             else:
-                before = managed(connection, place, now)
+                at_end = self._level_at_end(connection, on, giver, by, present)
+                before = managed(connection, on.resource, now)
                 remove(connection, place, of)
-                after = managed(connection, place, now)
-                demand(may_take_away(giver, kind=on.kind, present=present.level, before=before, after=after))
+                after = managed(connection, on.resource, now)
+                held = present.level
+                demand(may_take_away(giver, kind=on.kind, present=held, at_end=at_end, before=before, after=after))
             note(connection, "grant.take_away", on, of, by, now, present, None)
 
     def hand_over(self, from_id: int, to_id: int, *, by: GivenBy, now: datetime) -> int:
@@ -213,12 +215,14 @@ class GrantStore:
         return giver
 
     def _level_at_end(
-        self, connection: sa.Connection, on: Shareable, giver: Giver, by: GivenBy, until: datetime | None
+        self, connection: sa.Connection, on: Shareable, giver: Giver, by: GivenBy, *grants: Grant | None
     ) -> Level:
-        """What the giver has at the last moment of a grant, as grants stand now: the end of time if it has no end."""
+        """What the giver has at the last moment of these grants, as grants stand now."""
         if giver.is_admin:
             return giver.level
-        last = datetime.max.replace(tzinfo=UTC) if until is None else until - timedelta(microseconds=1)
+        ends = [grant.expires_at for grant in grants if grant is not None]
+        known = [end for end in ends if end is not None]
+        last = max(known) - timedelta(microseconds=1) if len(known) == len(ends) else END_OF_TIME
         return self._level(connection, on, by, last)
 
     def _level(self, connection: sa.Connection, on: Shareable, by: GivenBy, now: datetime) -> Level:

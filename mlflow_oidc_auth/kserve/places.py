@@ -25,6 +25,7 @@ from mlflow_oidc_auth.kserve.uri import (
     Stage,
     Version,
     Wanted,
+    is_plain,
 )
 
 _API = "/api/2.0/mlflow"
@@ -152,7 +153,7 @@ def _segments(path: str, what: str) -> tuple[str, ...]:
         parts = tuple(unquote_to_bytes(part).decode() for part in path.strip("/").split("/"))
     except UnicodeDecodeError:
         parts = ("",)
-    if any(part in ("", ".", "..") or "/" in part or "\\" in part or not part.isprintable() for part in parts):
+    if not all(is_plain(part) for part in parts):
         raise Failure(Status.INTEGRITY, f"The server names no usable place for {what}.")
     return parts
 

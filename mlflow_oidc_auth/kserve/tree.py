@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from mlflow_oidc_auth.kserve.failures import Failure, Status
 from mlflow_oidc_auth.kserve.places import Place
 from mlflow_oidc_auth.kserve.server import Missing
+from mlflow_oidc_auth.kserve.uri import is_plain
 
 MOST_FILES = 100_000
 _DEEPEST = 64
@@ -115,8 +116,7 @@ def _listed(server: Lists, folder: Path) -> list[_Entry]:
 
 def _entry(told: Any) -> _Entry:
     name, size = told["path"], told.get("file_size")
-    plain = isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and "\\" not in name
-    if not plain or not name.isprintable() or len(name.encode()) > _LONGEST_NAME:
+    if not isinstance(name, str) or not is_plain(name) or len(name.encode()) > _LONGEST_NAME:
         raise ValueError("a name that is none")
     if size is not None and (isinstance(size, bool) or int(size) < 0):
         raise ValueError("a size that is none")

@@ -138,11 +138,17 @@ def _decoded(text: str, part: str) -> str:
         decoded = unquote_to_bytes(part).decode()
     except UnicodeDecodeError:
         raise _wrong(text, "what its % signs stand for is no UTF-8 text") from None
-    if decoded in ("", ".", ".."):
-        raise _wrong(text, "a part of it is empty, '.' or '..'")
-    if any(sign in decoded for sign in "/\\") or not decoded.isprintable():
-        raise _wrong(text, "a part of it holds a slash, a backslash or a control character")
+    if not is_plain(decoded):
+        raise _wrong(text, "a part of it is empty, '.' or '..', or holds a slash, a backslash or a control character")
     return decoded
+
+
+def is_plain(part: str) -> bool:
+    """Whether this is one part of a path.
+
+    SECURITY: to every reader it is a name beside others, and none that leads up, down or elsewhere.
+    """
+    return part not in ("", ".", "..") and not any(sign in part for sign in "/\\") and part.isprintable()
 
 
 def _name(text: str, name: str) -> str:

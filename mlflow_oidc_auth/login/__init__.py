@@ -1,0 +1,1 @@
+"""From the login service to a browser session, and back: who somebody is, never what they may do."""

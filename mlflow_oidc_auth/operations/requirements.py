@@ -73,10 +73,23 @@ class Create:
 class Rename:
     """May give what `whose` finds the name that `target` finds, if it is one that `Create` would allow.
 
-    SECURITY: a name that falls under other patterns changes who may do what, which is sharing: it needs MANAGE.
+    SECURITY: a name that falls under other patterns changes who may do what, which is sharing: it needs MANAGE, and
+    one without an end, since the name has none.
     """
 
     kind: Kind
+    whose: Target
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """May have what `whose` finds in the experiment that `target` finds, wherever it is now; it may be nowhere yet.
+
+    SECURITY: to whoever had it in another experiment it is as if it were deleted there: that needs MANAGE, as
+    deleting it does.
+    """
+
     whose: Target
     target: Target
 
@@ -159,7 +172,16 @@ class Deny:
 
 
 Part = (
-    Require | RequireIfThere | Create | Rename | AdminsOnlySet | AdminsOnlyTags | NoGatewayModel | OwnSpans | ReadSource
+    Require
+    | RequireIfThere
+    | Create
+    | Rename
+    | Move
+    | AdminsOnlySet
+    | AdminsOnlyTags
+    | NoGatewayModel
+    | OwnSpans
+    | ReadSource
 )
 
 

@@ -24,6 +24,7 @@ from mlflow_oidc_auth.operations.requirements import (
     Entry,
     GraphQL,
     Listing,
+    Move,
     NoGatewayModel,
     OwnSpans,
     Part,
@@ -310,6 +311,10 @@ TABLE: tuple[Entry, ...] = (
         all_of(
             Require(EDIT, in_message(EXPERIMENT, "trace.trace_info.trace_location.mlflow_experiment.experiment_id")),
             RequireIfThere(EDIT, in_message(TRACE, "trace.trace_info.trace_id", optional=True)),
+            Move(
+                in_message(TRACE, "trace.trace_info.trace_id", optional=True),
+                in_message(EXPERIMENT, "trace.trace_info.trace_location.mlflow_experiment.experiment_id"),
+            ),
             # SECURITY: the caller chooses the ids of assessments too, and MLflow merges by them: one that exists is
             # overwritten and moved to this trace.
             RequireIfThere(
@@ -433,7 +438,8 @@ TABLE: tuple[Entry, ...] = (
         "POST",
         "3.0/mlflow/datasets/<dataset_id>/add-experiments",
         all_of(
-            Require(EDIT, in_path(DATASET, "dataset_id")),
+            # SECURITY: whoever has nothing on the experiments that come in loses the dataset.
+            Require(MANAGE, in_path(DATASET, "dataset_id")),
             Require(EDIT, in_message(EXPERIMENT, "experiment_ids")),
         ),
     ),
@@ -442,7 +448,8 @@ TABLE: tuple[Entry, ...] = (
         "3.0/mlflow/datasets/<dataset_id>/remove-experiments",
         all_of(
             Require(EDIT, in_path(DATASET, "dataset_id")),
-            Require(EDIT, in_message(EXPERIMENT, "experiment_ids")),
+            # SECURITY: to those experiments it is as if it were deleted, and their people have no say in it any more.
+            Require(MANAGE, in_message(EXPERIMENT, "experiment_ids")),
         ),
     ),
     *both("GET", "3.0/mlflow/datasets/<dataset_id>/records", Require(READ, in_path(DATASET, "dataset_id"))),

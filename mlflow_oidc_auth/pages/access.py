@@ -17,6 +17,7 @@ from mlflow_oidc_auth.grants.listing import ListedGrant
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_take_away
 from mlflow_oidc_auth.grants.store import Grantee, Shareable
 from mlflow_oidc_auth.pages.parts import Parts
+from mlflow_oidc_auth.permissions.resolver import END_OF_TIME
 from mlflow_oidc_auth.vocabulary import Identity, Level
 
 ROWS = 40
@@ -76,7 +77,18 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """All of one page of it. `admins` are named to admins alone; `more`: there is another page."""
+    """All of one page of it.
+
+    Attributes:
+        direct: grants to people and service accounts.
+        by_group: grants to groups and teams.
+        by_pattern: grants on patterns that cover it.
+        admins: named to admins alone.
+        more_admins: whether there are others.
+        page: the number of the page.
+        more: whether there is another page.
+        lasting: whether the reader manages it without an end.
+    """
 
     direct: list[Row]
     by_group: list[Row]
@@ -85,6 +97,7 @@ class Access:
     more_admins: bool
     page: int
     more: bool
+    lasting: bool
 
     @property
     def only_mine(self) -> bool:
@@ -111,7 +124,8 @@ class AccessReader:
         managing = [_holder(grant) for grant in grants if grant.level is Level.MANAGE and not grant.is_pattern]
         outlook = self._last_manager.outlook(on.resource, managing, now)
         admins = self._directory.admins(_ADMINS + 1) if me.is_admin else []
-        teller = _Teller(on, me, giver, gathered, outlook, asked)
+        lasting = me.is_admin or self._lasting(on, me)
+        teller = _Teller(on, me, giver, gathered, outlook, asked, lasting)
         rows = [(grant, teller.row(grant)) for grant in grants]
         return Access(
             direct=[row for grant, row in rows if not grant.is_pattern and grant.group_id is None],
@@ -121,7 +135,12 @@ class AccessReader:
             more_admins=len(admins) > _ADMINS,
             page=page,
             more=len(found) > ROWS,
+            lasting=lasting,
         )
+
+    def _lasting(self, on: Shareable, me: Identity) -> bool:
+        found = self._parts.judge.level_on(me.user_id, me.group_ids, on.resource, END_OF_TIME)
+        return found is not None and found[0] is Level.MANAGE
 
 
 def holder_code(grant: ListedGrant) -> str:
@@ -137,6 +156,7 @@ class _Teller:
     gathered: Mapping[int, Gathered]
     outlook: Outlook
     asked: Asked
+    lasting: bool
 
     def row(self, grant: ListedGrant) -> Row:
         of = holder_code(grant)
@@ -165,7 +185,10 @@ class _Teller:
         before = self.outlook.present
         after = self.outlook.without.get(_holder(grant), before)
         last = before.lost_by(after)
-        verdict = may_take_away(self.giver, kind=self.on.kind, present=grant.level, before=before, after=after)
+        # Of a grant that ends it is known when it is removed.
+        at_end = Level.MANAGE if self.lasting or grant.expires_at else Level.NO_PERMISSIONS
+        held = grant.level
+        verdict = may_take_away(self.giver, kind=self.on.kind, present=held, at_end=at_end, before=before, after=after)
         if not verdict:
             return {"warning": verdict.sentence, "refused": True, "last": last}
         if last:

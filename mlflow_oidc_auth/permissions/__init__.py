@@ -1,0 +1,1 @@
+"""What somebody may do with one resource: the one expression that every check, list and explanation uses."""

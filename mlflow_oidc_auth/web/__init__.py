@@ -1,0 +1,1 @@
+"""What our pages and our JSON share: forms, bodies, answers, the look. It knows no rule and no table."""

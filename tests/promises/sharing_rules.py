@@ -172,6 +172,8 @@ def _each_level(giver: str, to: str, refusal: str = "", **more: Any) -> Iterator
 CAROL_READS, CAROL_MANAGES = (ALICE_MANAGES, Holds("carol", READ)), (ALICE_MANAGES, Holds("carol", MANAGE))
 READERS_READ = (ALICE_MANAGES, Holds(READERS, READ))
 DAVE_READS = (ALICE_MANAGES, Holds("dave", READ))
+CAROL_READS_UNTIL_THEN = (ALICE_MANAGES, Holds("carol", READ, ends=THEN))
+BOB_KEPT_OUT_BY_GROUP = (ALICE_MANAGES, Holds(READERS, NO_PERMISSIONS))
 OF_NOBODY: tuple[Holds, ...] = ()
 
 TABLE: tuple[Row, ...] = (
@@ -250,12 +252,21 @@ TABLE: tuple[Row, ...] = (
     Row("whose MANAGE ends sooner", GIVE, MANAGE, "bob", OUTLASTS, ends=True),
     Row("whose MANAGE ends sooner", GIVE, EDIT, "bob", OUTLASTS),
     Row("whose MANAGE ends sooner", GIVE, EDIT, "carol", OUTLASTS, CAROL_READS),
-    Row("whose MANAGE ends sooner", GIVE, NO_PERMISSIONS, "carol"),
-    Row("whose MANAGE ends sooner", TAKE, None, "carol", before=CAROL_READS),
-    Row("whose MANAGE ends sooner", TAKE, None, "alice", LAST_MANAGER),
+    Row("whose MANAGE ends sooner", GIVE, NO_PERMISSIONS, "carol", OUTLASTS),
+    Row("whose MANAGE ends sooner", GIVE, MANAGE, "bob", OUTLASTS, BOB_KEPT_OUT_BY_GROUP),
+    Row("whose MANAGE ends sooner", TAKE, None, "carol", OUTLASTS, CAROL_READS),
+    Row("whose MANAGE ends sooner", TAKE, None, "carol", OUTLASTS, CAROL_READS_UNTIL_THEN),
+    Row("whose MANAGE ends sooner", TAKE, None, READERS, OUTLASTS, BOB_KEPT_OUT_BY_GROUP),
+    Row("whose MANAGE ends sooner", GIVE, NO_PERMISSIONS, READERS, OUTLASTS, BOB_KEPT_OUT_BY_GROUP, ends=True),
+    Row("whose MANAGE ends sooner", TAKE, None, "alice", OUTLASTS),
+    Row("whose MANAGE ends sooner", TAKE, None, "bob"),
     Row("whose MANAGE ends then", GIVE, READ, "carol", OUTLASTS),
     Row("whose MANAGE ends then", GIVE, READ, "carol", ends=True),
     Row("whose MANAGE ends then", GIVE, MANAGE, "carol", ends=True),
+    Row("whose MANAGE ends then", GIVE, NO_PERMISSIONS, "carol", ends=True),
+    Row("whose MANAGE ends then", GIVE, EDIT, "carol", OUTLASTS, CAROL_READS, ends=True),
+    Row("whose MANAGE ends then", GIVE, EDIT, "carol", before=CAROL_READS_UNTIL_THEN, ends=True),
+    Row("whose MANAGE ends then", TAKE, None, "carol", before=CAROL_READS_UNTIL_THEN),
     Row("whose group's MANAGE ends sooner", GIVE, MANAGE, "bob", OUTLASTS),
     Row("whose MANAGE by a pattern ends sooner", GIVE, MANAGE, "bob", OUTLASTS),
     Row("whose MANAGE goes on by a pattern", GIVE, READ, "carol"),

@@ -38,6 +38,7 @@ from mlflow_oidc_auth.operations.requirements import (
     GraphQL,
     InBrowser,
     Listing,
+    Move,
     NoGatewayModel,
     OwnSpans,
     Part,
@@ -51,6 +52,7 @@ from mlflow_oidc_auth.operations.requirements import (
     SignedIn,
 )
 from mlflow_oidc_auth.operations.targets import IdKind, Target, Where, in_header, in_message, in_path
+from mlflow_oidc_auth.permissions.resolver import END_OF_TIME
 from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Credential, CredentialKind, Identity, Kind, Level, Reason, Verdict
 
@@ -73,23 +75,27 @@ class World:
     may_create_: bool = True
     inside: bool = True
     moves: bool = False
+    elsewhere: bool = False
+    in_the_end: Levels | None = None
     leads_to: Named | None = field(default_factory=dict)
     asked: list[Named] = field(default_factory=list)
     managed_by: tuple[str, ...] = ()
     told: list[tuple[IdKind, str]] = field(default_factory=list)
 
     def levels(self, _identity: Identity, named: Named, now: datetime) -> Levels:
-        assert now == NOW
+        assert now in (NOW, END_OF_TIME)
         self.asked.append(named)
-        return {
-            (kind, id_): self.has[kind, id_] for kind, ids in named.items() for id_ in ids if (kind, id_) in self.has
-        }
+        has = self.has if now == NOW or self.in_the_end is None else self.in_the_end
+        return {(kind, id_): has[kind, id_] for kind, ids in named.items() for id_ in ids if (kind, id_) in has}
 
     def name_taken(self, _identity: Identity, _kind: Kind, name: str, _now: datetime) -> Level | None:
         return self.names.get(name)
 
     def moves_between_patterns(self, _kind: Kind, _key: str, _name: str, _now: datetime) -> bool:
         return self.moves
+
+    def lies_elsewhere(self, _kind: IdKind, _id: str, _experiment_id: str) -> bool:
+        return self.elsewhere
 
     def managers(self, kind: IdKind, id_: str, now: datetime) -> tuple[str, ...]:
         assert now == NOW
@@ -365,7 +371,7 @@ RENAMING = Request({"experiment_id": ("1",), "name": ("a name",)})
     [
         pytest.param(EDIT, False, Reason.LEVEL_REACHED, id="EDIT, under the same patterns"),
         pytest.param(EDIT, True, Reason.LEVEL_MISSING, id="EDIT, under other patterns: that would be sharing"),
-        pytest.param(MANAGE, True, Reason.LEVEL_REACHED, id="MANAGE, under other patterns"),
+        pytest.param(MANAGE, True, Reason.LEVEL_REACHED, id="MANAGE without an end, under other patterns"),
         pytest.param(READ, False, Reason.LEVEL_MISSING, id="READ"),
     ],
 )
@@ -373,6 +379,33 @@ def test_a_name_under_other_patterns_needs_manage(level: Level, moves: bool, rea
     world = World(has={(EXPERIMENT, "1"): level}, moves=moves)
     needs = Require(EDIT, in_message(EXPERIMENT, "experiment_id"))
     assert judge(world, RENAMING, needs, RENAME).reason is reason
+
+
+def test_a_name_under_other_patterns_needs_manage_that_does_not_end() -> None:
+    world = World(has={(EXPERIMENT, "1"): MANAGE}, moves=True, in_the_end={(EXPERIMENT, "1"): EDIT})
+    verdict = judge(world, RENAMING, RENAME)
+    assert verdict.reason is Reason.LEVEL_MISSING
+    assert "your own MANAGE on this experiment ends" in verdict.sentence
+    assert judge(World(has=world.has, moves=False, in_the_end={}), RENAMING, RENAME)
+
+
+MOVE = Move(in_message(TRACE, "trace_id", optional=True), in_message(EXPERIMENT, "experiment_id"))
+MOVING = Request({"trace_id": ("t",), "experiment_id": ("1",)})
+
+
+@pytest.mark.parametrize(
+    ("has", "elsewhere", "reason"),
+    [
+        pytest.param({}, False, Reason.LEVEL_REACHED, id="not there yet"),
+        pytest.param({(TRACE, "t"): READ}, False, Reason.LEVEL_REACHED, id="there already"),
+        pytest.param({(TRACE, "t"): EDIT}, True, Reason.LEVEL_MISSING, id="elsewhere, EDIT"),
+        pytest.param({(TRACE, "t"): MANAGE}, True, Reason.LEVEL_REACHED, id="elsewhere, MANAGE"),
+    ],
+)
+def test_what_lies_in_another_experiment_is_moved_by_who_manages_it(
+    has: dict[tuple[IdKind, str], Level], elsewhere: bool, reason: Reason
+) -> None:
+    assert judge(World(has=has, elsewhere=elsewhere), MOVING, MOVE).reason is reason
 
 
 def test_a_rename_onto_a_name_of_somebody_elses_is_told_as_a_create_is() -> None:
@@ -489,6 +522,7 @@ ALL: tuple[Requirement, ...] = (
     RequireIfThere(READ, ON_RUN),
     NEW,
     RENAME,
+    MOVE,
     AdminsOnlySet(("a",)),
     AdminsOnlyTags(("a",)),
     NoGatewayModel("a"),

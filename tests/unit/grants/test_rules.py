@@ -40,15 +40,18 @@ def test_giving_needs_manage_whatever_is_given(giver: Level, level: Level, prese
 
 
 @given(level=levels, at_end=levels, kind=kinds)
-def test_what_lets_in_does_not_outlast_the_givers_manage(level: Level, at_end: Level, kind: Kind) -> None:
+def test_nothing_that_is_changed_outlasts_the_givers_manage(level: Level, at_end: Level, kind: Kind) -> None:
     giver = Giver(Level.MANAGE, is_admin=False)
-    verdict = may_give(giver, level, kind=kind, present=None, at_end=at_end, before=MANAGED, after=MANAGED)
-    assert bool(verdict) is (at_end is Level.MANAGE or level is Level.NO_PERMISSIONS)
+    given_ = may_give(giver, level, kind=kind, present=None, at_end=at_end, before=MANAGED, after=MANAGED)
+    taken = may_take_away(giver, kind=kind, present=level, at_end=at_end, before=MANAGED, after=MANAGED)
+    assert bool(given_) is bool(taken) is (at_end is Level.MANAGE)
 
 
 @given(giver=levels, present=levels, kind=kinds)
 def test_taking_away_needs_manage_whatever_is_taken(giver: Level, present: Level, kind: Kind) -> None:
-    verdict = may_take_away(Giver(giver, is_admin=False), kind=kind, present=present, before=MANAGED, after=MANAGED)
+    verdict = may_take_away(
+        Giver(giver, is_admin=False), kind=kind, present=present, at_end=giver, before=MANAGED, after=MANAGED
+    )
     assert bool(verdict) is (giver is Level.MANAGE)
 
 
@@ -72,7 +75,9 @@ def test_somebody_must_be_left_who_manages(before: Managed, after: Managed, allo
         may_give(
             giver, Level.READ, kind=Kind.EXPERIMENT, present=None, at_end=Level.MANAGE, before=before, after=after
         ),
-        may_take_away(giver, kind=Kind.EXPERIMENT, present=Level.MANAGE, before=before, after=after),
+        may_take_away(
+            giver, kind=Kind.EXPERIMENT, present=Level.MANAGE, at_end=Level.MANAGE, before=before, after=after
+        ),
     )
     assert [bool(verdict) for verdict in kept] == [allowed, allowed]
 
@@ -83,7 +88,7 @@ def test_admins_may_do_all_of_it(level: Level, present: Level, kind: Kind, befor
         may_share(ADMIN, kind),
         may_know(ADMIN, kind),
         may_give(ADMIN, level, kind=kind, present=present, at_end=present, before=before, after=after),
-        may_take_away(ADMIN, kind=kind, present=present, before=before, after=after),
+        may_take_away(ADMIN, kind=kind, present=present, at_end=present, before=before, after=after),
     )
     assert {verdict.reason for verdict in verdicts if verdict} == {Reason.ADMIN}
     assert all(verdicts)
@@ -107,6 +112,7 @@ def test_a_refusal_says_what_to_do_next() -> None:
         Giver(Level.MANAGE, is_admin=False),
         kind=Kind.EXPERIMENT,
         present=Level.MANAGE,
+        at_end=Level.MANAGE,
         before=MANAGED,
         after=UNMANAGED,
     )
