@@ -70,6 +70,7 @@ class Keycloak:
     def __init__(self, cache: Path | None = None, port: int | None = None) -> None:
         self._prepared = prepare(cache or cache_folder())
         self._run = Path(tempfile.mkdtemp(prefix="keycloak-"))
+        self._given_port = port
         self._port, self._management_port = port or free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ("", 0.0)
@@ -81,8 +82,16 @@ class Keycloak:
         """Start and wait until it is ready."""
         shutil.copyfile(self._prepared / "keycloakdb.mv.db", self._run / "keycloakdb.mv.db")
         options = f"-XX:TieredStopAtLevel=1 -XX:SharedArchiveFile={self._prepared / 'kc.jsa'}"
-        self._process = _start(self._prepared, self._run, self._port, self._management_port, options, "256m")
-        _await_ready(self._process, self._management_port, self._run / "log")
+        for tries_left in (2, 1, 0):
+            self._process = _start(self._prepared, self._run, self._port, self._management_port, options, "256m")
+            try:
+                _await_ready(self._process, self._management_port, self._run / "log")
+                break
+            except RuntimeError as error:
+                # A port that was free a moment ago may be somebody's by now.
+                if not tries_left or "Address already in use" not in str(error):
+                    raise
+                self._port, self._management_port = self._given_port or free_port(), free_port()
         return self
 
     def stop(self) -> None:

@@ -174,7 +174,7 @@ def user_called(users: UserStore, username: str) -> User:
     """
     user = users.by_username(username)
     if user is None:
-        raise NotFound("There is no such user. Whoever logs in for the first time becomes one.")
+        raise NotFound("There is no such user here. Whoever logs in once becomes one: ask them to, then try again.")
     return user
 
 

@@ -116,7 +116,7 @@ def _effective(engine: sa.Engine, style: str, default: Level, now: datetime) -> 
     for row in effective(engine, EveryResource(engine), default, now):
         kind, by = NOUNS[row.kind], WORDS[row.rung]
         if style == "csv":
-            yield csv_line([row.username, kind, str(row.id or ""), row.name, row.level.name, by])
+            yield csv_line([row.username, kind, "" if row.id is None else str(row.id), row.name, row.level.name, by])
             continue
         id_ = {} if row.id is None else {"id": row.id}
         yield yaml_item(

@@ -141,7 +141,7 @@ def take_away(
         on, of = shared(engine, named, many), grantee(engine, user, group)
         by = acting(engine, as_user)
         GrantStore(engine, Level.parse(default)).take_away(on, of, by=by, now=datetime.now(UTC))
-    click.echo(f"The {of} has no grant of their own on {called(on)} any more.")
+    click.echo(f"The grant of the {of} on {called(on)} is taken away.")
 
 
 @grants.command()

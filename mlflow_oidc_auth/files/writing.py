@@ -1,6 +1,7 @@
 """What the database says, as text: sorted, so that two files of one state are the same, and one change is one change.
 
-SECURITY: a cell of CSV that a spreadsheet would take for a formula begins with an apostrophe; names are people's.
+SECURITY: a cell of CSV that a spreadsheet would take for a formula begins with an apostrophe, and what a terminal would
+obey or cannot print is left out: names are people's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from mlflow_oidc_auth.vocabulary import Kind
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _KEYS = {Kind.EXPERIMENT: "experiment", Kind.REGISTERED_MODEL: "model", Kind.PROMPT: "prompt"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
 Row = tuple[Who, Where, Given]
 
@@ -52,10 +53,13 @@ def ordered(state: State) -> list[Row]:
 def csv_line(cells: Sequence[str]) -> str:
     """One row with its line end."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(
-        [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells]
-    )
+    csv.writer(line, lineterminator="\n").writerow([_cell(cell) for cell in cells])
     return line.getvalue()
+
+
+def _cell(text: str) -> str:
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return f"'{shown}" if text.startswith(_FORMULA) or shown.startswith(_FORMULA) else shown
 
 
 def yaml_item(fields: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,7 +44,7 @@ from mlflow_oidc_auth.grants.request_rows import (
 from mlflow_oidc_auth.grants.rows import take_turns
 from mlflow_oidc_auth.grants.rules import NOUNS, may_end
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, GrantStore, Shareable
-from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode, pattern_kind
+from mlflow_oidc_auth.permissions.resolver import END_OF_TIME, Asking, code_of, decode, pattern_kind
 from mlflow_oidc_auth.permissions.verdicts import demand
 from mlflow_oidc_auth.vocabulary import Kind, Level
 
@@ -138,7 +138,7 @@ class RequestStore:
         level: Level | None = None,
         until: datetime | None = None,
     ) -> ToDecide:
-        """Give what is asked for, or another level; who has it by now anyway is given nothing.
+        """Give what is asked for, or another level; who has it by now anyway, for as long, is given nothing.
 
         Raises:
             BadRequest: the level is none to grant, or `until` has passed.
@@ -149,7 +149,7 @@ class RequestStore:
             given = asked.level if level is None else level
             _refuse_unaskable(asked.on.resource.key, given)
             demand(may_end(until, now))
-            if self._level_of(connection, asked.user_id, asked.on, now) < given:
+            if self._lacks(connection, asked, given, until, now):
                 giver = GivenBy(by.username, by.is_admin, by.user_id, by.group_ids)
                 to = Grantee(asked.user_id, asked.username)
                 self._grants.give_within(connection, asked.on, to, given, by=giver, now=now, until=until)
@@ -208,6 +208,16 @@ class RequestStore:
     def _level(self, connection: sa.Connection, me: Deciding, on: Shareable, now: datetime) -> Level:
         asking = Asking.of(me.user_id, me.group_ids, self._default, now)
         return decode(connection.execute(sa.select(code_of(on.resource, on.name, asking))).scalar_one())[0]
+
+    def _lacks(
+        self, connection: sa.Connection, asked: ToDecide, given: Level, until: datetime | None, now: datetime
+    ) -> bool:
+        """Whether the asker has less than is given, now or before it ends. A higher level of theirs stays as it is."""
+        present = self._level_of(connection, asked.user_id, asked.on, now)
+        last = END_OF_TIME if until is None else until - timedelta(microseconds=1)
+        return present < given or (
+            present == given and self._level_of(connection, asked.user_id, asked.on, last) < given
+        )
 
     def _level_of(self, connection: sa.Connection, user_id: int, on: Shareable, now: datetime) -> Level:
         """The level of somebody who is not here: their groups are read as well."""

@@ -183,7 +183,7 @@ def _failure(status: int, code: str, message: str, address: str, what: str) -> F
         return Failure(
             Status.UNAUTHENTICATED,
             f"{address} does not take the credentials: the access key may have ended or been replaced. Make a new one "
-            "on the Permissions page, and put it into the secret.",
+            "on the Permissions page (an MLflow admin makes those of service accounts), and put it into the secret.",
         )
     if status == 403:
         return Failure(Status.FORBIDDEN, f"No permission for {what}: {message or 'it must be shared first.'}")

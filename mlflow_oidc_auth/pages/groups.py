@@ -27,7 +27,7 @@ from mlflow_oidc_auth.web.forms import form_fields, query_fields
 from mlflow_oidc_auth.web.json_api import asker
 
 _NOTICES = {
-    "made": "It is made. Give it something below.",
+    "made": "The team is made. Add people, then give it something.",
     "changed": "Saved.",
     "added": "Added to the team.",
     "removed": "Removed from the team.",

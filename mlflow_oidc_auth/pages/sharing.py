@@ -39,6 +39,7 @@ SUGGESTIONS = 50
 
 _NOTICES = {
     "shared": "Shared. They have access from now on.",
+    "kept-out": "They are kept out from now on, whatever their groups let in.",
     "changed": "Changed.",
     "removed": "The access is removed.",
     "gone": "No grant to take away: it was removed, or ended, before.",
@@ -205,7 +206,7 @@ class _SharingPages:
             self._parts.grants.give(sharing.on, to, level, by=given_by(sharing.me), now=sharing.now, until=until)
         except (BadRequest, Forbidden, NotFound) as refusal:
             return wrong(self._one(sharing, _New(form, {"to": refusal.message})))
-        return self._back(sharing, "shared", to)
+        return self._back(sharing, "kept-out" if level is Level.NO_PERMISSIONS else "shared", to)
 
     def _change(self, sharing: _Sharing, form: dict[str, str]) -> Response:
         to, ends = self._holder(sharing, form["of"])

@@ -7,11 +7,10 @@ from collections.abc import Collection
 from mlflow_oidc_auth.errors import BadRequest, Forbidden
 from mlflow_oidc_auth.vocabulary import Reason, Verdict
 
-REQUESTS = "You can also ask for access by name on the page $MLFLOW_TRACKING_URI/permissions/requests."
+REQUESTS = "You can also ask for access by name on the Requests page (permissions/requests)."
 """The way out that is open to everybody, and that tells nobody what there is.
 
-Clients have the variable, with the static prefix in it; pages lead there by a link.
-"""
+The address is below MLflow's own, whatever the static prefix is."""
 
 ASK = f"Ask its owner or an MLflow admin to share it with you. {REQUESTS}"
 """What to do about a resource that is hidden or absent."""

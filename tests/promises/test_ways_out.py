@@ -15,7 +15,7 @@ from tests.people import People, Person
 from tests.promises.test_ownership import make
 from tests.server import Servers
 
-WAY_OUT = "You can also ask for access by name on the page $MLFLOW_TRACKING_URI/permissions/requests."
+WAY_OUT = "You can also ask for access by name on the Requests page (permissions/requests)."
 
 
 def refusal(person: Person, method: str, path: str, **arguments: object) -> str:

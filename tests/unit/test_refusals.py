@@ -36,7 +36,7 @@ def test_who_cannot_see_it_is_told_how_to_ask_and_nobodys_name_is_looked_up(
     verdict = judge(world, one("r"), Require(needed, ON_RUN))
     assert verdict.sentence == (
         f"You need {needed.name} on this run, or there is no such run. Ask its owner or an MLflow admin to share it "
-        "with you. You can also ask for access by name on the page $MLFLOW_TRACKING_URI/permissions/requests."
+        "with you. You can also ask for access by name on the Requests page (permissions/requests)."
     )
     assert world.told == []
 

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from mlflow_oidc_auth.database.tables import audit_records
+from mlflow_oidc_auth.files.writing import csv_line
 from tests.unit.cli.conftest import ALICE, BOB, Shell
 
 FILE = """\
@@ -256,7 +257,17 @@ def test_names_survive_and_start_no_formula(home: Shell, file: Path) -> None:
     assert home.says("apply", str(file), "--prune") == "Nothing to change.\n"
     head, row = csv.reader(io.StringIO(home.says("export", "--format", "csv")))
     assert head == ["to", "name", "kind", "id", "resource", "level", "until"]
-    assert row == ["user", BOB, "experiment", "7", f"'{odd}", "READ", ""]
+    assert row == ["user", BOB, "experiment", "7", "'=cmd|'!A0': no # é ", "READ", ""]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1", "\n=1", "\r=1", "＝1", "＠x", "\x1b]0;x\x07"])
+def test_no_cell_is_a_formula_or_moves_a_terminal(name: str) -> None:
+    line = csv_line([name, "plain"])
+    assert line.count("\n") == 1
+    assert line.rstrip("\n").isprintable()
+    [[cell, plain]] = csv.reader(io.StringIO(line))
+    assert cell[0] in "' "
+    assert plain == "plain"
 
 
 def test_what_everybody_may_do_is_told_row_by_row(home: Shell, file: Path) -> None:

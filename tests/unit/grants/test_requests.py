@@ -232,6 +232,24 @@ def test_what_is_refused_leaves_the_request_open(asking: Asking) -> None:
     assert [act for _, act, _ in asking.acts()] == ["request.ask"]
 
 
+def test_who_has_it_until_a_date_is_granted_it_for_longer(asking: Asking) -> None:
+    asked = asking.ask("bob", EXPERIMENT)
+    asking.world.given(EXPERIMENT, Level.READ, asking.world.to("bob"), until=NOW + timedelta(days=2))
+    asking.store.grant(asked.id, by=asking.by("alice"), now=NOW)
+    grant = asking.grants.read(EXPERIMENT.resource, asking.world.to("bob"))
+    assert grant is not None
+    assert (grant.level, grant.expires_at) == (Level.READ, None)
+
+
+def test_who_has_more_until_a_date_keeps_that(asking: Asking) -> None:
+    asked = asking.ask("bob", EXPERIMENT)
+    asking.world.given(EXPERIMENT, Level.EDIT, asking.world.to("bob"), until=NOW + timedelta(days=2))
+    asking.store.grant(asked.id, by=asking.by("alice"), now=NOW)
+    grant = asking.grants.read(EXPERIMENT.resource, asking.world.to("bob"))
+    assert grant is not None
+    assert grant.level is Level.EDIT
+
+
 @pytest.mark.parametrize("has_it_by_now", [False, True])
 def test_nothing_is_granted_until_a_moment_that_is_over(asking: Asking, has_it_by_now: bool) -> None:
     asked = asking.ask("bob", EXPERIMENT)

@@ -21,7 +21,7 @@ def test_the_list_tells_where_each_comes_from_and_finds_them(root: Browser) -> N
 
 def test_a_team_is_made_described_and_deleted(office: Office, root: Browser) -> None:
     page = root.done("groups", source="team", name=" forecasters ", description="Forecast the demand")
-    assert "It is made." in page
+    assert "The team is made." in page
     assert "forecasters Team" in page
     team = office.parts.groups.by_name("forecasters", GroupSource.TEAM)
     assert team is not None
@@ -142,7 +142,7 @@ def test_a_group_has_pages_of_people(office: Office, root: Browser) -> None:
 
 
 def test_what_nobody_manages_is_handed_over(office: Office, root: Browser) -> None:
-    assert "Everything has somebody who manages it." in read(root.get("unmanaged"))
+    assert "Everything but the default experiment has somebody who manages it." in read(root.get("unmanaged"))
     office.site.makes(Kind.EXPERIMENT, "8", "left alone")
     office.site.makes(Kind.REGISTERED_MODEL, "left:alone/too")
     office.site.makes(Kind.PROMPT, "stays")
