@@ -2,9 +2,10 @@
 
     python examples/pipeline.py      writes pipeline.yaml, for the upload in Kubeflow's pages
 
-`kfp`, `kfp-kubernetes` and the wheel of this project compile it; no server is needed. In the namespace in which it runs
-there is the secret `mlflow-credentials`: the page of a new access key shows the command that makes it. What is logged
-belongs to whoever the key belongs to, so a pipeline that a team runs takes the key of a service account.
+`kfp`, `kfp-kubernetes` and the wheel of this project compile it; no server is needed. They want an environment of their
+own: `pip install --require-hashes -r requirements-kfp.lock`, then the wheel with `--no-deps`. In the namespace in which
+it runs there is the secret `mlflow-credentials`: the page of a new access key shows the command that makes it. What is
+logged belongs to whoever the key belongs to, so a pipeline that a team runs takes the key of a service account.
 """
 
 from kfp import compiler, dsl

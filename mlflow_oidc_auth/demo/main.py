@@ -70,7 +70,8 @@ def _serve(stack: ExitStack, host: str, port: int, keycloak_url: str | None, kee
             introduce(server.base, person)
         key = first_key(server.base, ALICE)
     data = f"Data stays in {folder}." if keep is not None else "All data is deleted at the end."
-    print(text.page(base=server.base, issuer=issuer, key=key, data=data, log=str(server.log)), flush=True)
+    told = {"base": server.base, "issuer": issuer, "data": data, "database": server.database, "log": str(server.log)}
+    print(text.page(key=key, **told), flush=True)
     while True:
         time.sleep(0.3)
         server.require_running()

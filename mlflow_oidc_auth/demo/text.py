@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from mlflow_oidc_auth.demo.people import ADMINS_GROUP, ALICE, PEOPLE, Person
 
@@ -30,6 +31,8 @@ with mlflow.start_run():
 PY
 
   Then look with a browser: {name} has the experiment, bob does not see it, root (admin) does.
+  For commands such as {command} grants list:
+  export MLFLOW_BACKEND_STORE_URI={database}
   Log of the server: {log}
   Ctrl-C stops everything.
 """
@@ -44,7 +47,7 @@ _KEY_WANTED = (
 )
 
 
-def page(*, base: str, issuer: str, key: str | None, data: str, log: str) -> str:
+def page(*, base: str, issuer: str, key: str | None, data: str, database: str, log: str) -> str:
     """The addresses, the logins and a block to copy.
 
     Args:
@@ -52,6 +55,8 @@ def page(*, base: str, issuer: str, key: str | None, data: str, log: str) -> str
         issuer: the login service's address.
         key: an access key of alice, or `None` if she has to make one first.
         data: a sentence that says where data goes.
+        database: MLflow's, as an address.
+        log: the path of the server's log.
     """
     return _PAGE.format(
         line="=" * 78,
@@ -64,6 +69,8 @@ def page(*, base: str, issuer: str, key: str | None, data: str, log: str) -> str
         email=ALICE.email,
         key=key or "PUT-THE-ACCESS-KEY-HERE",
         python=sys.executable,
+        command=Path(sys.executable).with_name("mlflow-oidc-auth"),
+        database=database,
         log=log,
     )
 

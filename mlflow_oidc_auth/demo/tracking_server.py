@@ -35,8 +35,9 @@ class TrackingServer:
     def __init__(self, folder: Path, host: str, port: int, login: Mapping[str, str]) -> None:
         self.folder = folder.resolve()
         self.log = self.folder / "mlflow.log"
+        self.database = f"sqlite:///{self.folder / 'mlflow.db'}"
         self.base = f"http://{host}:{port}{PREFIX}"
-        self._command = _command(self.folder, host, port)
+        self._command = _command(self.folder, self.database, host, port)
         self._environment = _environment(login)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -90,10 +91,10 @@ class TrackingServer:
         return f"The end of its log:\n{self.log.read_text(errors='replace')[-3000:]}"
 
 
-def _command(folder: Path, host: str, port: int) -> list[str]:
+def _command(folder: Path, database: str, host: str, port: int) -> list[str]:
     server = [sys.executable, "-m", "mlflow", "server", "--app-name", "oidc-auth"]
     server += ["--host", host, "--port", str(port), "--workers", "1", "--static-prefix", PREFIX]
-    server += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+    server += ["--backend-store-uri", database]
     return [*server, "--artifacts-destination", str(folder / "artifacts")]
 
 

@@ -141,6 +141,15 @@ def test_the_printed_block_works_and_only_alice_and_the_admin_see_what_it_made(
     assert name in running.experiments("root")
 
 
+def test_the_printed_database_is_the_one_of_our_commands(running: RunningDemo, tmp_path: Path) -> None:
+    database = re.search(r"^  export (MLFLOW_BACKEND_STORE_URI=\S+)$", running.text, re.MULTILINE)
+    assert database is not None
+    assert f"{DEMO} grants list" in running.text
+    clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | dict([database.group(1).split("=", 1)])
+    told = subprocess.run([DEMO, "users", "list"], env=clean, capture_output=True, text=True, check=True, timeout=60)
+    assert "alice@example.test" in told.stdout
+
+
 def test_everything_listens_on_loopback_only(running: RunningDemo) -> None:
     for whose in ("MLflow", "Login service"):
         port = int(running.address(whose).rsplit(":", 1)[1].split("/")[0])
