@@ -43,9 +43,8 @@ from mlflow_oidc_auth.operations.requirements import (
     SignedIn,
 )
 from mlflow_oidc_auth.operations.targets import EARLY, IdKind, Target
-from mlflow_oidc_auth.permissions.resolver import END_OF_TIME
 from mlflow_oidc_auth.permissions.verdicts import ASK, REQUESTS, ask
-from mlflow_oidc_auth.vocabulary import CredentialKind, Identity, Kind, Level, Reason, Verdict
+from mlflow_oidc_auth.vocabulary import END_OF_TIME, CredentialKind, Identity, Kind, Level, Reason, Verdict
 
 DEFAULT_EXPERIMENT = (
     "The default experiment (id 0) belongs to nobody. Choose one of your own first: in Python, "

@@ -12,8 +12,11 @@ verdict     allowed or refused, always with its reason
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
+
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+"""The moment at which a level is asked for that is not to end."""
 
 
 class Level(IntEnum):

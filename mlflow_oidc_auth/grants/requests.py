@@ -44,9 +44,9 @@ from mlflow_oidc_auth.grants.request_rows import (
 from mlflow_oidc_auth.grants.rows import take_turns
 from mlflow_oidc_auth.grants.rules import NOUNS, may_end
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, GrantStore, Shareable
-from mlflow_oidc_auth.permissions.resolver import END_OF_TIME, Asking, code_of, decode, pattern_kind
+from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode, pattern_kind
 from mlflow_oidc_auth.permissions.verdicts import demand
-from mlflow_oidc_auth.vocabulary import Kind, Level
+from mlflow_oidc_auth.vocabulary import END_OF_TIME, Kind, Level
 
 __all__ = [
     "LASTS",

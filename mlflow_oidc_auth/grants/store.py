@@ -47,9 +47,9 @@ from mlflow_oidc_auth.grants.values import (
     Pattern,
     Shareable,
 )
-from mlflow_oidc_auth.permissions.resolver import END_OF_TIME, Asking, code_of, decode
+from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode
 from mlflow_oidc_auth.permissions.verdicts import demand
-from mlflow_oidc_auth.vocabulary import Kind, Level, Resource, Rung
+from mlflow_oidc_auth.vocabulary import END_OF_TIME, Kind, Level, Resource, Rung
 
 __all__ = [
     "Found",

@@ -17,8 +17,7 @@ from mlflow_oidc_auth.grants.listing import ListedGrant
 from mlflow_oidc_auth.grants.rules import NOUNS, Giver, may_take_away
 from mlflow_oidc_auth.grants.store import Grantee, Shareable
 from mlflow_oidc_auth.pages.parts import Parts
-from mlflow_oidc_auth.permissions.resolver import END_OF_TIME
-from mlflow_oidc_auth.vocabulary import Identity, Level
+from mlflow_oidc_auth.vocabulary import END_OF_TIME, Identity, Level
 
 ROWS = 40
 """How many grants one page tells of: it stays below 100 kB with its style and scripts."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,9 +34,6 @@ from mlflow_oidc_auth.database.tables import (
     pattern_grants,
 )
 from mlflow_oidc_auth.vocabulary import Identity, Kind, Level, Resource, Rung
-
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-"""The moment at which a level is asked for that is not to end."""
 
 FEW_GRANTS = 1000
 """As long as a person's exact grants are at most this many, the row filter names them literally."""

@@ -52,9 +52,8 @@ from mlflow_oidc_auth.operations.requirements import (
     SignedIn,
 )
 from mlflow_oidc_auth.operations.targets import IdKind, Target, Where, in_header, in_message, in_path
-from mlflow_oidc_auth.permissions.resolver import END_OF_TIME
 from mlflow_oidc_auth.permissions.verdicts import demand
-from mlflow_oidc_auth.vocabulary import Credential, CredentialKind, Identity, Kind, Level, Reason, Verdict
+from mlflow_oidc_auth.vocabulary import END_OF_TIME, Credential, CredentialKind, Identity, Kind, Level, Reason, Verdict
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 RUN, TRACE, MODEL, EXPERIMENT, NAME = IdKind.RUN, IdKind.TRACE, IdKind.LOGGED_MODEL, IdKind.EXPERIMENT, IdKind.NAME
