@@ -11,6 +11,28 @@
     }
   }
 
+  // On a phone a row of a table is a block, and each cell says of what column it is. Laid out so, browsers forget that it
+  // is a table: the roles say it.
+  for (const table of document.querySelectorAll(".scroll table")) {
+    const columns = [...table.querySelectorAll("thead th")].map((head) =>
+      head.querySelector(".unseen") ? "" : head.textContent.trim(),
+    );
+    const roles = { "": "table", "thead, tbody": "rowgroup", tr: "row", "thead th": "columnheader" };
+    for (const [what, role] of Object.entries({ ...roles, "tbody th": "rowheader", td: "cell" })) {
+      for (const element of what ? table.querySelectorAll(what) : [table]) {
+        element.setAttribute("role", role);
+      }
+    }
+    for (const row of table.tBodies[0]?.rows ?? []) {
+      [...row.cells].forEach((cell, place) => {
+        if (cell.matches("td") && columns[place]) {
+          cell.dataset.column = columns[place];
+        }
+      });
+    }
+    table.classList.add("stacks");
+  }
+
   // Whoever fills in a date means the date.
   const date = document.querySelector('#new-key input[name="expires_at"]');
   if (date) {
