@@ -257,6 +257,17 @@ def test_the_link_is_there_only_where_one_manages_what_is_shown(site: PagesSite,
     expect(link).to_have_count(0)
 
 
+@pytest.mark.parametrize("place", ["#/experiments/7", "#/experiments/4711", "#/models/no%20such"])
+def test_who_cannot_see_it_or_whether_it_is_there_asks_from_mlflows_page(
+    site: PagesSite, alice: User, visit: Visit, place: str
+) -> None:
+    page = visit(site.person("carol")).open(f"/{place}")
+    link = page.get_by_role("complementary").get_by_role("link", name="Ask for access", exact=True)
+    expect(link).to_be_visible(timeout=30_000)
+    link.click()
+    expect(page.get_by_label("Name, or experiment id")).to_have_value(place.split("/")[-1].replace("%20", " "))
+
+
 def test_where_mlflow_has_no_sidebar_the_corner_leads_to_sharing(alice: User, visit: Visit) -> None:
     visitor = visit(alice)
     visitor.page.route("**/static-files/static/js/main*", lambda route: route.fulfill(body=""))

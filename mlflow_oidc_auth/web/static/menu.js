@@ -179,13 +179,15 @@
     }
   }
 
-  // Where the page shows something that this person manages, `address` leads to sharing it; else it is empty.
+  // What to do about what the page shows: share it, for who manages it; ask for access, for who cannot see it, whether it
+  // is there or not. Else `address` is empty.
   class Share {
     constructor(username, changed) {
       this.username = username;
       this.changed = changed;
       this.about = "";
       this.address = "";
+      this.text = "Share";
     }
 
     look() {
@@ -205,8 +207,12 @@
       query.set("username", this.username);
       try {
         const answer = await plainFetch(`${LEVEL}?${query}`, { headers: { Accept: "application/json" } });
-        if (answer.ok && (await answer.json()).permission === "MANAGE" && about === this.about) {
-          this.address = new URL(`${prefix}/permissions/sharing?${about}`, location.href).href;
+        const manages = answer.ok && (await answer.json()).permission === "MANAGE";
+        if (about === this.about && (manages || answer.status === 403)) {
+          const asked = new URLSearchParams({ resource_type: here.get("resource_type"), name: here.get("resource_id") });
+          const page = manages ? `sharing?${about}` : `requests?${asked}`;
+          this.text = manages ? "Share" : "Ask for access";
+          this.address = new URL(`${prefix}/permissions/${page}`, location.href).href;
           this.changed();
         }
       } catch {
@@ -302,6 +308,7 @@
         [this.ending, this.keys.ending !== ""],
       ];
       this.ending.text = this.keys.ending;
+      this.sharing.text = this.share.text;
       const shown = [...sometimes.filter(([, now]) => now).map(([one]) => one), ...this.pages];
       sometimes.filter(([, now]) => !now).forEach(([{ item }]) => item.remove());
       if (this.share.address) {
@@ -359,6 +366,7 @@
         this.sharing.remove();
       } else {
         set(this.sharing, "href", this.share.address);
+        set(this.sharing, "textContent", this.share.text);
         if (!this.sharing.isConnected) {
           this.element.firstChild.after(this.sharing);
         }
