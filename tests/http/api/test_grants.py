@@ -11,17 +11,21 @@ from mlflow_oidc_auth.vocabulary import Kind, Level
 from tests.http.api.site import (
     EVERY_KIND,
     EXPERIMENT,
+    GET,
+    GRANT,
     GRANTS,
     MISSING,
     MODEL,
     NOW,
     PREVIEW,
     PROMPT,
+    REVOKE,
     Made,
     Person,
     Site,
     email,
 )
+from tests.stores import statements
 
 every_kind = pytest.mark.parametrize("made", EVERY_KIND, ids=lambda made: str(made.kind))
 
@@ -139,6 +143,29 @@ def test_hidden_and_missing_resources_get_the_same_answer_whoever_it_is_about(
     listed = [carol.get(GRANTS, **fields) for fields in (hidden, missing)]
     assert [answer.status_code for answer in listed] == [403, 403]
     assert listed[0].json == listed[1].json
+
+
+@every_kind
+def test_hidden_and_missing_resources_cost_the_same_statements(site: Site, carol: Person, made: Made) -> None:
+    """Else the time of a refusal would tell them apart."""
+    hidden, missing = made.fields, Made(made.kind, MISSING[made.kind]).fields
+    for method, path, fields in (
+        ("GET", GRANTS, {}),
+        ("POST", GRANTS, user("bob") | {"permission": "READ"}),
+        ("DELETE", GRANTS, user("bob")),
+        ("GET", GET, user("carol")),
+        ("GET", GET, user("bob")),
+        ("POST", GRANT, user("bob") | {"permission": "READ"}),
+        ("POST", REVOKE, user("bob")),
+        ("GET", "2.0/mlflow/explain", user("carol")),
+        ("GET", "2.0/mlflow/explain", user("bob")),
+    ):
+        cost = []
+        for on in (hidden, missing):
+            with statements(site.engine) as seen:
+                assert carol.ask(method, path, on | fields).status_code == 403
+            cost.append([*seen])
+        assert len(cost[0]) == len(cost[1]) > 0, (method, path, cost)
 
 
 @pytest.mark.parametrize("to", [{"group": "no such group"}, {"group_id": 4711}, {"group_id": 10**12}])

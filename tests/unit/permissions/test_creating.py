@@ -45,6 +45,13 @@ def test_members_of_a_group_that_is_named_may_create_all_the_same(
     assert [policy.may_create(who, kind) for who in (ALICE, ROBOT, ROOT)] == [False, False, True]
 
 
+def test_that_others_are_in_the_group_lets_nobody_else_create(engine: sa.Engine) -> None:
+    policy = CreatePolicy(True, ("leads",), engine)
+    _make(engine, "leads", "team")
+    outsider = replace(ALICE, group_ids=frozenset({_make(engine, "everybody", "team")}))
+    assert not policy.may_create(outsider, Kind.EXPERIMENT)
+
+
 def test_a_nested_group_is_spelled_in_full(engine: sa.Engine) -> None:
     member = replace(ALICE, group_ids=frozenset({_make(engine, "/data/leads", "provider")}))
     assert CreatePolicy(True, ("/data/leads",), engine).may_create(member, Kind.EXPERIMENT)
