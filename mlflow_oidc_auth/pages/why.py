@@ -10,12 +10,13 @@ from collections.abc import Mapping
 import flask
 from werkzeug.wrappers import Response
 
+from mlflow_oidc_auth.database.tables import BIGGEST_ID
 from mlflow_oidc_auth.errors import Forbidden, NotFound
 from mlflow_oidc_auth.grants.explain_web import Why
 from mlflow_oidc_auth.grants.store import Named
 from mlflow_oidc_auth.pages.lists import shown, wrong
 from mlflow_oidc_auth.pages.parts import Parts
-from mlflow_oidc_auth.vocabulary import Identity, Kind, Rung
+from mlflow_oidc_auth.vocabulary import Identity, Kind, Rung, is_plain_number
 from mlflow_oidc_auth.web.forms import query_fields
 from mlflow_oidc_auth.web.json_api import asker
 
@@ -70,9 +71,14 @@ class _WhyPage:
         return self._page(said, {}, explanation=found, resource=resource, steps=steps)
 
     def _key(self, kind: Kind, text: str) -> str:
-        """The id or name of what somebody means. What is not there keeps what was typed: it leads nowhere."""
+        """The id or name of what somebody means; one that leads nowhere, if there is no such thing.
+
+        SECURITY: what comes after takes as long for what is missing as for what is hidden.
+        """
         found = self._parts.resources.called(kind, text)
-        return text if found is None else found.resource.key
+        if found is not None:
+            return found.resource.key
+        return text if kind.named or is_plain_number(text) else str(BIGGEST_ID)
 
     def _page(self, said: Mapping[str, str], problems: Mapping[str, str], **answer: object) -> flask.Response:
         values = {"explanation": None, "resource": None, "steps": ()} | answer

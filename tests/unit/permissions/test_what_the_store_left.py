@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -136,7 +137,9 @@ def live_through(world: World, life: Life) -> Identity:
     for act in life.acts:
         on = _on(world, act)
         if act.said is not None:
-            store.give(on, act.of, act.said.level, by=ROOT, now=NOW, until=act.said.until)
+            until = act.said.until
+            given_at = NOW if until is None or until > NOW else until - timedelta(seconds=1)
+            store.give(on, act.of, act.said.level, by=ROOT, now=given_at, until=until)
         else:
             with suppress(NotFound):  # there is none
                 store.take_away(on, act.of, by=ROOT, now=NOW)
