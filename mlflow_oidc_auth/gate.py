@@ -138,6 +138,12 @@ class _Found:
     needed: list[tuple[Level, IdKind, str]] = field(default_factory=list)
     if_there: list[tuple[Level, IdKind, str]] = field(default_factory=list)
     for_good: list[tuple[IdKind, str]] = field(default_factory=list)  # MANAGE that does not end
+    moved: list[tuple[IdKind, str, tuple[str, ...]]] = field(default_factory=list)  # what, into which experiments
+
+    def ids(self) -> Iterator[tuple[IdKind, str]]:
+        """All that levels are needed on."""
+        yield from ((kind, id_) for _, kind, id_ in chain(self.needed, self.if_there))
+        yield from ((kind, id_) for kind, id_, _ in self.moved)
 
 
 class Gate:
@@ -221,9 +227,7 @@ class Gate:
                 found.needed += [(Level.MANAGE, whose.kind, id_) for id_ in owned]
                 found.for_good += [(whose.kind, id_) for id_ in owned]
             case Move(whose, target):
-                elsewhere, into = self._judging.lies_elsewhere, reading.ids(target)
-                moved = [id_ for id_ in reading.ids(whose) if any(elsewhere(whose.kind, id_, one) for one in into)]
-                found.if_there += [(Level.MANAGE, whose.kind, id_) for id_ in moved]
+                found.moved += [(whose.kind, id_, reading.ids(target)) for id_ in reading.ids(whose)]
             case ReadSource():
                 readable = self._judging.source_named(reading.source())
                 if readable is None:
@@ -235,7 +239,7 @@ class Gate:
 
     def _missing_levels(self, identity: Identity, found: _Found, now: datetime) -> Iterator[Verdict]:
         named: dict[IdKind, set[str]] = {}
-        for _, kind, id_ in (*found.needed, *found.if_there):
+        for kind, id_ in found.ids():
             named.setdefault(kind, set()).add(id_)
         if not named:
             return
@@ -246,6 +250,11 @@ class Gate:
                 level = levels.get((kind, id_), where_absent)
                 if level < needed:
                     yield self._missing_level(needed, level, kind, id_, now)
+        for kind, id_, into in found.moved:
+            # The statement is for what is there: most traces are new, and this is where all of them come in.
+            level = levels.get((kind, id_), Level.MANAGE)
+            if level < Level.MANAGE and any(self._judging.lies_elsewhere(kind, id_, one) for one in into):
+                yield self._missing_level(Level.MANAGE, level, kind, id_, now)
         for kind, id_ in found.for_good:
             if self._judging.levels(identity, {kind: frozenset({id_})}, END_OF_TIME).get((kind, id_), 0) < Level.MANAGE:
                 yield _refused(Reason.LEVEL_MISSING, _OTHER_PATTERNS.format(kind=kind), detail=f"{id_[:64]!r} for good")

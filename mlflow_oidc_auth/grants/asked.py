@@ -172,7 +172,7 @@ class Asked:
             level = Level.NO_PERMISSIONS
         giver = Giver(level, me.is_admin)
         if level >= Level.READ and not rule(giver, kind):
-            giver = replace(giver, ask=self._managers(kind, key))
+            giver = replace(giver, managers=self._managers(kind, key))
         demand(rule(giver, kind))
         if on is None:
             raise NotFound(f"There is no such {NOUNS[kind]}.")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,12 +41,12 @@ from mlflow_oidc_auth.grants.request_rows import (
     unanswered,
     withdraw,
 )
-from mlflow_oidc_auth.grants.rows import take_turns
+from mlflow_oidc_auth.grants.rows import last_moment, level_of, take_turns
 from mlflow_oidc_auth.grants.rules import NOUNS, may_end
 from mlflow_oidc_auth.grants.store import GivenBy, Grantee, GrantStore, Shareable
-from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode, pattern_kind
+from mlflow_oidc_auth.permissions.resolver import Asking, pattern_kind
 from mlflow_oidc_auth.permissions.verdicts import demand
-from mlflow_oidc_auth.vocabulary import END_OF_TIME, Kind, Level
+from mlflow_oidc_auth.vocabulary import Kind, Level
 
 __all__ = [
     "LASTS",
@@ -206,18 +206,16 @@ class RequestStore:
         return as_to_decide(row)
 
     def _level(self, connection: sa.Connection, me: Deciding, on: Shareable, now: datetime) -> Level:
-        asking = Asking.of(me.user_id, me.group_ids, self._default, now)
-        return decode(connection.execute(sa.select(code_of(on.resource, on.name, asking))).scalar_one())[0]
+        return level_of(connection, on, Asking.of(me.user_id, me.group_ids, self._default, now))
 
     def _lacks(
         self, connection: sa.Connection, asked: ToDecide, given: Level, until: datetime | None, now: datetime
     ) -> bool:
         """Whether the asker has less than is given, now or before it ends. A higher level of theirs stays as it is."""
         present = self._level_of(connection, asked.user_id, asked.on, now)
-        last = END_OF_TIME if until is None else until - timedelta(microseconds=1)
-        return present < given or (
-            present == given and self._level_of(connection, asked.user_id, asked.on, last) < given
-        )
+        if present != given:
+            return present < given
+        return self._level_of(connection, asked.user_id, asked.on, last_moment(until)) < given
 
     def _level_of(self, connection: sa.Connection, user_id: int, on: Shareable, now: datetime) -> Level:
         """The level of somebody who is not here: their groups are read as well."""
@@ -225,7 +223,7 @@ class RequestStore:
         asking = Asking(
             sa.literal(user_id), groups.scalar_subquery(), sa.literal(now, Instant), sa.literal(int(self._default))
         )
-        return decode(connection.execute(sa.select(code_of(on.resource, on.name, asking))).scalar_one())[0]
+        return level_of(connection, on, asking)
 
 
 def reason_wrong(reason: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,9 +17,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE, experiment_grants, named_grants, pattern_grants
 from mlflow_oidc_auth.database.turns import one_at_a_time, together
 from mlflow_oidc_auth.errors import NotFound
-from mlflow_oidc_auth.grants.values import Grant, Grantee, On, Pattern
-from mlflow_oidc_auth.permissions.resolver import pattern_kind
-from mlflow_oidc_auth.vocabulary import Level, Resource
+from mlflow_oidc_auth.grants.values import Grant, Grantee, On, Pattern, Shareable
+from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode, pattern_kind
+from mlflow_oidc_auth.vocabulary import END_OF_TIME, Level, Resource
 
 Condition = sa.ColumnElement[bool]
 
@@ -53,6 +53,16 @@ TABLES = (experiment_grants, named_grants, pattern_grants)
 def live(grants: sa.FromClause, now: datetime) -> Condition:
     """Which grants have not ended."""
     return sa.or_(grants.c.expires_at.is_(None), grants.c.expires_at > now)
+
+
+def last_moment(until: datetime | None) -> datetime:
+    """The last moment at which a grant until then counts; the end of time if it has no end."""
+    return END_OF_TIME if until is None else until - timedelta(microseconds=1)
+
+
+def level_of(connection: sa.Connection, on: Shareable, asking: Asking) -> Level:
+    """Somebody's level at some moment, by the expression that every check uses."""
+    return decode(connection.execute(sa.select(code_of(on.resource, on.name, asking))).scalar_one())[0]
 
 
 def id_of(grants: sa.Table, row_id: int) -> int:

@@ -40,12 +40,12 @@ class Giver:
     Attributes:
         level: what they have on the resource at this moment.
         is_admin: whether they are above every grant.
-        ask: the names of a few who manage the resource, to be told where it may be seen.
+        managers: the names of a few who manage the resource, to be told where it may be seen.
     """
 
     level: Level
     is_admin: bool
-    ask: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _reaches(giver: Giver, level: Level, kind: Kind) -> Verdict:
     noun = NOUNS[kind]
     sentence = f"You need {needed.name} on this {noun} to say who may use it"
     if giver.level >= Level.READ:
-        sentence += f", and have {giver.level.name}. {ask(giver.ask)}"
+        sentence += f", and have {giver.level.name}. {ask(giver.managers)}"
     else:
         sentence += f", or there is no such {noun}. Ask whoever manages it, or an MLflow admin. {REQUESTS}"
     return Verdict(False, Reason.LEVEL_MISSING, sentence, f"needs {needed.name}, has {giver.level.name}")

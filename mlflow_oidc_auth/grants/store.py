@@ -13,7 +13,7 @@ waited for by everybody who waits for the lock.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ from mlflow_oidc_auth.database.tables import DEFAULT_WORKSPACE, experiment_grant
 from mlflow_oidc_auth.errors import NotFound
 from mlflow_oidc_auth.grants.handover import move
 from mlflow_oidc_auth.grants.managers import managed
-from mlflow_oidc_auth.grants.rows import live, read, remove, run_alone, take_turns, target, write
+from mlflow_oidc_auth.grants.rows import last_moment, level_of, live, read, remove, run_alone, take_turns, target, write
 from mlflow_oidc_auth.grants.rules import (
     NOUNS,
     Giver,
@@ -47,9 +47,9 @@ from mlflow_oidc_auth.grants.values import (
     Pattern,
     Shareable,
 )
-from mlflow_oidc_auth.permissions.resolver import Asking, code_of, decode
+from mlflow_oidc_auth.permissions.resolver import Asking
 from mlflow_oidc_auth.permissions.verdicts import demand
-from mlflow_oidc_auth.vocabulary import END_OF_TIME, Kind, Level, Resource, Rung
+from mlflow_oidc_auth.vocabulary import Kind, Level, Resource, Rung
 
 __all__ = [
     "Found",
@@ -220,15 +220,12 @@ class GrantStore:
         """What the giver has at the last moment of these grants, as grants stand now."""
         if giver.is_admin:
             return giver.level
-        ends = [grant.expires_at for grant in grants if grant is not None]
-        known = [end for end in ends if end is not None]
-        last = max(known) - timedelta(microseconds=1) if len(known) == len(ends) else END_OF_TIME
+        last = max(last_moment(grant.expires_at) for grant in grants if grant is not None)
         return self._level(connection, on, by, last)
 
     def _level(self, connection: sa.Connection, on: Shareable, by: GivenBy, now: datetime) -> Level:
         """The giver's level at this moment, by the expression that every check uses."""
-        asking = Asking.of(by.user_id, by.group_ids, self._default, now)
-        return decode(connection.execute(sa.select(code_of(on.resource, on.name, asking))).scalar_one())[0]
+        return level_of(connection, on, Asking.of(by.user_id, by.group_ids, self._default, now))
 
 
 def _user(connection: sa.Connection, user_id: int) -> sa.Row[str, bool]:

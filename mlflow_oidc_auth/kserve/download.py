@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlflow_oidc_auth.kserve.failures import Failure, Status
-from mlflow_oidc_auth.kserve.server import TRIES, Broken, Missing
+from mlflow_oidc_auth.kserve.server import PAUSE, TRIES, Broken, Missing
 from mlflow_oidc_auth.kserve.staging import Staging
 from mlflow_oidc_auth.kserve.tree import File
 
@@ -25,7 +25,6 @@ PIECE = 128 * 1024
 TELL_EVERY = 10.0
 """Seconds between two lines of progress."""
 
-_PAUSE = 0.3
 _WRONG_SIZE_TRIES = 2
 _DONE = "done"  # what the note of a file says that is whole
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -116,7 +115,7 @@ def fetch(server: Opens, staging: Staging, file: File, progress: Progress, stop:
                 raise _failure(
                     Status.NETWORK, file, f"broke off {broken} times ({error}). Run it again to go on"
                 ) from None
-            stop.wait(min(_PAUSE * 2**broken, 10))
+            stop.wait(min(PAUSE * 2**broken, 10))
         except Missing:
             raise _failure(Status.NOT_FOUND, file, "is listed, and is not there") from None
         if wrong >= _WRONG_SIZE_TRIES:

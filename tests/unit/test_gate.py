@@ -76,6 +76,7 @@ class World:
     moves: bool = False
     elsewhere: bool = False
     in_the_end: Levels | None = None
+    located: int = 0
     leads_to: Named | None = field(default_factory=dict)
     asked: list[Named] = field(default_factory=list)
     managed_by: tuple[str, ...] = ()
@@ -94,6 +95,7 @@ class World:
         return self.moves
 
     def lies_elsewhere(self, _kind: IdKind, _id: str, _experiment_id: str) -> bool:
+        self.located += 1
         return self.elsewhere
 
     def managers(self, kind: IdKind, id_: str, now: datetime) -> tuple[str, ...]:
@@ -405,6 +407,12 @@ def test_what_lies_in_another_experiment_is_moved_by_who_manages_it(
     has: dict[tuple[IdKind, str], Level], elsewhere: bool, reason: Reason
 ) -> None:
     assert judge(World(has=has, elsewhere=elsewhere), MOVING, MOVE).reason is reason
+
+
+def test_where_something_lies_is_not_asked_of_what_is_new() -> None:
+    world = World(elsewhere=True)
+    assert judge(world, MOVING, MOVE)
+    assert world.located == 0
 
 
 def test_a_rename_onto_a_name_of_somebody_elses_is_told_as_a_create_is() -> None:

@@ -96,14 +96,14 @@ def test_admins_may_do_all_of_it(level: Level, present: Level, kind: Kind, befor
 
 @given(kind=kinds)
 def test_who_cannot_see_it_is_told_the_same_as_if_it_were_not_there_and_nobodys_name(kind: Kind) -> None:
-    verdict = may_share(Giver(Level.NO_PERMISSIONS, is_admin=False, ask=("Alice",)), kind)
+    verdict = may_share(Giver(Level.NO_PERMISSIONS, is_admin=False, managers=("Alice",)), kind)
     assert f"or there is no such {NOUNS[kind]}" in verdict.sentence
     assert "Alice" not in verdict.sentence
 
 
 @given(kind=kinds, level=levels.filter(lambda level: Level.READ <= level < Level.MANAGE))
 def test_who_can_see_it_is_told_what_they_have_and_whom_to_ask(kind: Kind, level: Level) -> None:
-    verdict = may_share(Giver(level, is_admin=False, ask=("Alice", "Bob")), kind)
+    verdict = may_share(Giver(level, is_admin=False, managers=("Alice", "Bob")), kind)
     assert f"and have {level.name}. Ask Alice or Bob or an MLflow admin to give it to you." in verdict.sentence
 
 

@@ -28,7 +28,7 @@ MAIN = "from mlflow_oidc_auth.kserve.main import main; main()"
 @pytest.fixture(autouse=True)
 def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is tried again soon."""
-    monkeypatch.setattr(download, "_PAUSE", 0.01)
+    monkeypatch.setattr(download, "PAUSE", 0.01)
     monkeypatch.setattr(server, "PAUSE", 0.01)
 
 

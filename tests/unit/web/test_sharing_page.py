@@ -102,6 +102,17 @@ def test_what_one_made_is_told_to_be_only_ones_own(site: PagesSite) -> None:
     assert 'href="/mlflow/#/experiments/7"' in page.text
 
 
+def test_who_manages_until_a_date_is_told_what_that_means(site: PagesSite) -> None:
+    hint = "Your own MANAGE on this experiment ends some day"
+    assert hint not in text_of(at(site, "alice").get(f"{ADDRESS}?{QUERY}"))
+    assert hint not in text_of(at(site, "root").get(f"{ADDRESS}?{QUERY}"))
+    with site.engine.begin() as connection:
+        ends = {"expires_at": site.now() + timedelta(days=9)}
+        connection.execute(experiment_grants.update().where(experiment_grants.c.experiment_id == 7).values(ends))
+    page = at(site, "alice").get(f"{ADDRESS}?{QUERY}")
+    assert hint in text_of(page)
+
+
 def test_access_is_listed_by_where_it_comes_from(site: PagesSite) -> None:
     bob, vision = user(site, "bob").id, team(site, "vision", "bob", "carol")
     share(at(site, "alice"), "bob@example.test", expires_at="2999-01-31")
