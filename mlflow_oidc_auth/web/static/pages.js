@@ -25,7 +25,8 @@
     }
     for (const row of table.tBodies[0]?.rows ?? []) {
       [...row.cells].forEach((cell, place) => {
-        if (cell.matches("td") && columns[place]) {
+        const says = cell.querySelector("form, details"); // what can be done there, in words of its own
+        if (cell.matches("td") && columns[place] && !says) {
           cell.dataset.column = columns[place];
         }
       });
